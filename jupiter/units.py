@@ -1,0 +1,87 @@
+"""Durations, sizes and rates: strings with units at the edge, integers inside.
+
+Durations are integer nanoseconds, sizes are bytes, rates are bit/s. A bare number is refused:
+``period: 50`` is a bug that waits to happen.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+_NUMBER = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*([A-Za-zµ/]*)\s*")
+
+_DURATIONS = {
+    "ns": 1,
+    "us": 10**3,
+    "µs": 10**3,
+    "ms": 10**6,
+    "s": 10**9,
+    "min": 60 * 10**9,
+    "h": 3600 * 10**9,
+}
+_SIZES = {
+    "B": 1,
+    "kB": 10**3,
+    "KB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "KiB": 2**10,
+    "MiB": 2**20,
+    "GiB": 2**30,
+}
+_RATES = {"bit/s": 1, "kbit/s": 10**3, "Mbit/s": 10**6, "Gbit/s": 10**9}
+
+
+def _parse(text: object, units: dict[str, int], what: str, example: str) -> int:
+    match = _NUMBER.fullmatch(text) if isinstance(text, str) else None
+    if match is None or match[2] not in units:
+        raise ValueError(
+            f"{text!r} is not a {what}: write a number with one of the units "
+            f"{', '.join(units)}, for example {example!r}"
+        )
+    value = Fraction(match[1]) * units[match[2]]
+    if value < 0:
+        raise ValueError(f"{text!r} is negative: a {what} is 0 or more, for example {example!r}")
+    return round(value)
+
+
+def parse_duration_ns(text: object) -> int:
+    """``"250us"`` → 250000. Raises ValueError for a missing unit, a negative or other nonsense."""
+    return _parse(text, _DURATIONS, "duration", "50ms")
+
+
+def parse_size_bytes(text: object) -> int:
+    """``"4KiB"`` → 4096. Raises ValueError as :func:`parse_duration_ns` does."""
+    return _parse(text, _SIZES, "size", "4KiB")
+
+
+def parse_rate_bit_s(text: object) -> int:
+    """``"10Mbit/s"`` → 10000000. Raises ValueError as :func:`parse_duration_ns` does."""
+    return _parse(text, _RATES, "rate", "10Mbit/s")
+
+
+def _format(value: float, steps: list[tuple[float, str]]) -> str:
+    for scale, unit in steps:
+        if abs(value) >= scale:
+            return f"{value / scale:.3g} {unit}"
+    return f"{value:.3g} {steps[-1][1]}"
+
+
+def format_duration(duration_ns: float) -> str:
+    """1500000 → ``'1.5 ms'``; three significant digits, for people."""
+    if abs(duration_ns) >= 1e12:
+        return f"{duration_ns / 1e9:.0f} s"
+    return _format(duration_ns, [(1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1, "ns")])
+
+
+def format_size(size_bytes: float) -> str:
+    """4096 → ``'4 KiB'``, for people."""
+    return _format(size_bytes, [(2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "B")])
+
+
+def format_rate(rate_bit_s: float) -> str:
+    """10000000 → ``'10 Mbit/s'``, for people."""
+    return _format(
+        rate_bit_s, [(1e9, "Gbit/s"), (1e6, "Mbit/s"), (1e3, "kbit/s"), (1, "bit/s")]
+    )

@@ -1,0 +1,449 @@
+"""What a node decides: join, trigger, retry, retire. No I/O, no clock.
+
+Events in, commands out: ``handle(event) -> commands``. The shell (:mod:`dispatcher.node`) turns sockets,
+timers and executors into events and carries the commands out. One *instance* is one stage of one job:
+
+    waiting ─▶ ready ─▶ running ─▶ sending ─▶ retired
+       │                  │  ▲ └─ failed, attempts left ─▶ backing_off ─▶ ready
+       └── tombstone ─────┴──────────────────────────────▶ sending (tombstones) ─▶ retired
+
+A time-triggered instance goes from waiting to ready at its instant, see :mod:`dispatcher.time_trigger`.
+What an instance owed is retired when every delivery made from it is acknowledged; until then its
+inputs stay in the spool, so that a kill at any moment only repeats work.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from dispatcher.messages import Delivery, StagePlan, Tombstone
+from dispatcher.time_trigger import MISSED, TimeTrigger, Woke
+from jupiter.events import Firing, Stamp
+
+RETRY_FIRST_DELAY_NS = 100_000_000
+
+
+class State(StrEnum):
+    WAITING = "waiting"
+    READY = "ready"
+    RUNNING = "running"
+    BACKING_OFF = "backing_off"
+    SENDING = "sending"
+    RETIRED = "retired"
+
+
+class Arrived(msgspec.Struct):
+    """One delivery of an instance; content is opaque to the brain."""
+
+    delivery: Delivery
+    content: Any
+    received: Stamp
+
+
+class Instance(msgspec.Struct, kw_only=True):
+    """One stage of one job on this node."""
+
+    job: str
+    index: int
+    stage: StagePlan
+    release_ns: int | None
+    state: State = State.WAITING
+    attempt: int = 0
+    arrived: dict[str, Arrived] = {}
+    unacknowledged: set[str] = set()
+    ready_at: Stamp | None = None
+    firing: Firing | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        return len(self.arrived) == len(self.stage.parents)
+
+
+# Events
+
+
+class Delivered(msgspec.Struct):
+    """A delivery arrived, from another node, from this one, or from the spool at start."""
+
+    delivery: Delivery
+    content: Any
+    received: Stamp
+
+
+class CallSucceeded(msgspec.Struct):
+    """outputs: (child, content) for every child, already routed. The shell has logged the call."""
+
+    index: int
+    task: str
+    outputs: list[tuple[str, Any]]
+
+
+class CallFailed(msgspec.Struct):
+    index: int
+    task: str
+    reason: str
+
+
+class RetryDue(msgspec.Struct):
+    index: int
+    task: str
+
+
+class DeliveryAcknowledged(msgspec.Struct):
+    index: int
+    task: str
+    child: str
+
+
+class OutputsRecovered(msgspec.Struct):
+    """The spool holds this stage's outputs of a job from before a restart."""
+
+    job: str
+    index: int
+    task: str
+    release_ns: int | None
+    outputs: list[tuple[str, Any]]
+
+
+class StageRetired(msgspec.Struct):
+    """The spool says that this stage owed nothing any more for this job before a restart."""
+
+    index: int
+    task: str
+
+
+class JobsEnded(msgspec.Struct):
+    """Every job with an index below ``below`` has ended for the whole app."""
+
+    below: int
+
+
+class InstantCame(msgspec.Struct):
+    """The instant of job ``index`` at a time-triggered stage."""
+
+    task: str
+    index: int
+    woke: Woke
+
+
+Event = (
+    Delivered
+    | CallSucceeded
+    | CallFailed
+    | RetryDue
+    | DeliveryAcknowledged
+    | OutputsRecovered
+    | StageRetired
+    | JobsEnded
+    | InstantCame
+)
+
+
+# Commands
+
+
+class StartCall(msgspec.Struct):
+    """Run the task on the instance's inputs; answer with CallSucceeded or CallFailed."""
+
+    instance: Instance
+
+
+class Send(msgspec.Struct):
+    """Make a delivery to ``child``: content, or a tombstone. Answer with DeliveryAcknowledged."""
+
+    instance: Instance
+    child: str
+    content: Any
+    tombstone: Tombstone | None = None
+
+
+class Retire(msgspec.Struct):
+    """Remember in the spool that nothing is owed any more."""
+
+    index: int
+    task: str
+
+
+class RetryLater(msgspec.Struct):
+    """Answer with RetryDue after ``delay_ns``."""
+
+    index: int
+    task: str
+    delay_ns: int
+
+
+class ReportFailure(msgspec.Struct):
+    """Log that the instance failed; when it was the last attempt, keep it as a dead letter."""
+
+    instance: Instance
+    reason: str
+    retried: bool
+
+
+class WatchInstant(msgspec.Struct):
+    """Answer with InstantCame at ``at_ns`` of the timeline."""
+
+    task: str
+    index: int
+    at_ns: int
+
+
+class Warn(msgspec.Struct):
+    text: str
+
+
+Command = StartCall | Send | Retire | RetryLater | ReportFailure | WatchInstant | Warn
+
+
+class NodeBrain:
+    """The state of all stages placed on one node.
+
+    parallel_calls bounds how many isolated calls run at once; streaming stages queue in their worker.
+    """
+
+    def __init__(
+        self,
+        stages: list[StagePlan],
+        *,
+        parallel_calls: int,
+        trigger: TimeTrigger | None = None,
+    ) -> None:
+        self._stages = {stage.name: stage for stage in stages}
+        self._rank = {stage.name: rank for rank, stage in enumerate(stages)}
+        self._instances: dict[tuple[int, str], Instance] = {}
+        self._retired: set[tuple[int, str]] = set()
+        self._below = 0
+        self._parallel_calls = parallel_calls
+        self._running_calls = 0
+        self._queue: list[tuple[int, int, Instance]] = []
+        self._trigger = trigger
+        self._handlers: dict[type, Callable[[Any], list[Command]]] = {
+            Delivered: self._delivered,
+            CallSucceeded: self._call_succeeded,
+            CallFailed: self._call_failed,
+            RetryDue: self._retry_due,
+            DeliveryAcknowledged: self._acknowledged,
+            OutputsRecovered: self._outputs_recovered,
+            StageRetired: self._stage_retired,
+            JobsEnded: self._jobs_ended,
+            InstantCame: self._instant_came,
+        }
+
+    def handle(self, event: Event) -> list[Command]:
+        """Take one event; return what must be done, in order."""
+        return self._handlers[type(event)](event)
+
+    def knows(self, index: int, parent: str, child: str) -> bool:
+        """Has this delivery been here before? Then it must not be spooled again."""
+        if index < self._below or (index, child) in self._retired:
+            return True
+        instance = self._instances.get((index, child))
+        return instance is not None and parent in instance.arrived
+
+    def start_timing(self, now_ns: int) -> list[Command]:
+        """The timetable begins (or goes on after a restart) with the timeline at ``now_ns``.
+
+        After a restart, call this before the spool's deliveries are handled.
+        """
+        if self._trigger is None:
+            return []
+        return [
+            WatchInstant(task, index, at_ns) for task, index, at_ns in self._trigger.first(now_ns)
+        ]
+
+    @property
+    def queue_length(self) -> int:
+        """Instances that wait for inputs, an instant or a free slot, or run."""
+        return sum(
+            1
+            for instance in self._instances.values()
+            if instance.state not in (State.SENDING, State.RETIRED)
+        )
+
+    # Joining
+
+    def _instance(self, job: str, index: int, task: str, release_ns: int | None) -> Instance:
+        key = (index, task)
+        instance = self._instances.get(key)
+        if instance is None:
+            instance = Instance(
+                job=job, index=index, stage=self._stages[task], release_ns=release_ns
+            )
+            self._instances[key] = instance
+        return instance
+
+    def _delivered(self, event: Delivered) -> list[Command]:
+        delivery = event.delivery
+        if self.knows(delivery.index, delivery.parent, delivery.child):
+            return []
+        if delivery.child not in self._stages:
+            return [Warn(f"a delivery for {delivery.child} came to a node that does not host it")]
+        instance = self._instance(
+            delivery.job, delivery.index, delivery.child, delivery.release_ns
+        )
+        instance.arrived[delivery.parent] = Arrived(delivery, event.content, event.received)
+        if instance.state is not State.WAITING:
+            return []  # it went ahead without this input (held or failed)
+        if delivery.tombstone is not None:
+            return self._bury(instance, delivery.tombstone)
+        if self._trigger is not None and self._trigger.has_skipped(delivery.child, delivery.index):
+            return self._fail_for_good(instance, MISSED)
+        if instance.is_complete:
+            instance.ready_at = event.received
+            if self._trigger is not None and instance.stage.time_triggered:
+                self._trigger.remember(instance.stage.name, instance.index, instance.arrived)
+                firing = self._trigger.completed(instance.stage.name, instance.index)
+                if firing is not None:
+                    instance.firing = firing.at(event.received)
+                elif not self._trigger.is_event_triggered(instance.stage.name):
+                    return []
+            return self._make_ready(instance)
+        return []
+
+    # Running
+
+    def _make_ready(self, instance: Instance) -> list[Command]:
+        instance.state = State.READY
+        if instance.stage.executor != "isolated":
+            return [self._start(instance)]
+        heapq.heappush(
+            self._queue, (instance.index, self._rank[instance.stage.name], instance)
+        )
+        return self._start_waiting_calls()
+
+    def _start_waiting_calls(self) -> list[Command]:
+        commands: list[Command] = []
+        while self._queue and self._running_calls < self._parallel_calls:
+            _, _, instance = heapq.heappop(self._queue)
+            if instance.state is State.READY:
+                self._running_calls += 1
+                commands.append(self._start(instance))
+        return commands
+
+    def _start(self, instance: Instance) -> StartCall:
+        instance.state = State.RUNNING
+        instance.attempt += 1
+        return StartCall(instance)
+
+    def _call_ended(self, instance: Instance) -> list[Command]:
+        if instance.stage.executor == "isolated":
+            self._running_calls -= 1
+            return self._start_waiting_calls()
+        return []
+
+    def _call_succeeded(self, event: CallSucceeded) -> list[Command]:
+        instance = self._instances[(event.index, event.task)]
+        commands = self._send(instance, event.outputs)
+        commands += self._call_ended(instance)
+        return commands
+
+    def _call_failed(self, event: CallFailed) -> list[Command]:
+        instance = self._instances[(event.index, event.task)]
+        if instance.attempt <= instance.stage.retries:
+            instance.state = State.BACKING_OFF
+            delay_ns = RETRY_FIRST_DELAY_NS * 2 ** (instance.attempt - 1)
+            commands: list[Command] = [
+                ReportFailure(instance, event.reason, retried=True),
+                RetryLater(event.index, event.task, delay_ns),
+            ]
+        else:
+            commands = self._fail_for_good(instance, event.reason)
+        return commands + self._call_ended(instance)
+
+    def _retry_due(self, event: RetryDue) -> list[Command]:
+        instance = self._instances.get((event.index, event.task))
+        if instance is None or instance.state is not State.BACKING_OFF:
+            return []
+        return self._make_ready(instance)
+
+    # Sending
+
+    def _send(self, instance: Instance, outputs: list[tuple[str, Any]]) -> list[Command]:
+        instance.state = State.SENDING
+        instance.unacknowledged = {child for child, _ in outputs}
+        return [Send(instance, child, content) for child, content in outputs]
+
+    def _fail_for_good(self, instance: Instance, reason: str) -> list[Command]:
+        return [
+            ReportFailure(instance, reason, retried=False),
+            *self._bury(instance, Tombstone(instance.stage.name, reason)),
+        ]
+
+    def _bury(self, instance: Instance, tombstone: Tombstone) -> list[Command]:
+        """Tell everyone who waits for this instance that nothing will come."""
+        instance.state = State.SENDING
+        children = instance.stage.children
+        instance.unacknowledged = set(children)
+        return [Send(instance, child, None, tombstone) for child in children]
+
+    def _acknowledged(self, event: DeliveryAcknowledged) -> list[Command]:
+        key = (event.index, event.task)
+        instance = self._instances.get(key)
+        if instance is None:
+            return []
+        instance.unacknowledged.discard(event.child)
+        if instance.unacknowledged or instance.state is not State.SENDING:
+            return []
+        del self._instances[key]
+        self._retired.add(key)
+        return [Retire(event.index, event.task)]
+
+    # After a restart
+
+    def _outputs_recovered(self, event: OutputsRecovered) -> list[Command]:
+        instance = self._instance(event.job, event.index, event.task, event.release_ns)
+        return self._send(instance, event.outputs)
+
+    def _stage_retired(self, event: StageRetired) -> list[Command]:
+        self._instances.pop((event.index, event.task), None)
+        self._retired.add((event.index, event.task))
+        return []
+
+    def _jobs_ended(self, event: JobsEnded) -> list[Command]:
+        if event.below <= self._below:
+            return []
+        self._below = event.below
+        self._retired = {key for key in self._retired if key[0] >= event.below}
+        self._instances = {
+            key: instance for key, instance in self._instances.items() if key[0] >= event.below
+        }
+        return []
+
+    # Time
+
+    def _instant_came(self, event: InstantCame) -> list[Command]:
+        assert self._trigger is not None
+        commands: list[Command] = []
+        following = self._trigger.after(event.task, event.index)
+        if following is not None:
+            commands.append(WatchInstant(event.task, *following))
+        if self._trigger.is_event_triggered(event.task):
+            return commands
+        key = (event.index, event.task)
+        if event.index < self._below or key in self._retired:
+            return commands
+        instance = self._instances.get(key)
+        if instance is not None and instance.state is not State.WAITING:
+            return commands
+        missing = instance is None or not instance.is_complete
+        decision = self._trigger.decide(event.task, event.index, event.woke, missing=missing)
+        if decision.warning:
+            commands.append(Warn(decision.warning))
+        if decision.run:
+            if instance is None:
+                instance = self._instance(
+                    self._trigger.job_of(event.index), event.index, event.task, decision.release_ns
+                )
+            for parent, held in decision.held.items():
+                instance.arrived.setdefault(parent, held)
+            instance.ready_at = instance.ready_at or event.woke.stamp
+            instance.firing = decision.firing
+            commands += self._make_ready(instance)
+        elif decision.fail and instance is not None:
+            commands += self._fail_for_good(instance, decision.fail)
+        return commands

@@ -57,13 +57,15 @@ class TaskSpec:
 class Call:
     """One execution of a task for one job: its input files in parent order.
 
-    by_parent gives the same files grouped: (parent task, its files), in parent order.
+    by_parent gives the same files grouped: (parent task, its files), in parent order. firing tells a
+    time-triggered task its own instant: planned_ns, estimate_ns, earliest_ns, latest_ns, status.
     """
 
     task: str
     job: str
     attempt: int
     by_parent: list[tuple[str, list[File]]]
+    firing: dict[str, int | str] | None = None
 
     @property
     def files(self) -> list[File]:

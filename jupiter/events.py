@@ -124,10 +124,13 @@ class TaskFailed(Event, frozen=True, kw_only=True, tag="task_failed"):
 
 
 class JobDone(Event, frozen=True, kw_only=True, tag="job_done"):
-    """All sinks of a job reached home. outputs are paths below the run's outputs folder."""
+    """All sinks of a job reached home. outputs are paths below the run's outputs folder.
+
+    released is None when home was restarted in between; the JobReleased event has it then.
+    """
 
     job: str
-    released: Stamp
+    released: Stamp | None = None
     outputs: dict[str, int]
 
 
@@ -135,7 +138,7 @@ class JobFailed(Event, frozen=True, kw_only=True, tag="job_failed"):
     """A job will not complete: task and reason say where and why."""
 
     job: str
-    released: Stamp
+    released: Stamp | None = None
     task: str
     reason: str
 

@@ -1,0 +1,273 @@
+"""Home's desk: takes jobs in, puts outputs where the user finds them. Carries out the home brain."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dispatcher import home_brain as brain
+from dispatcher.content import Content
+from dispatcher.home_brain import HomeBrain, Job
+from dispatcher.messages import Delivery
+from dispatcher.spool import Below, Made, Received, Record, Retired
+from jupiter.app import HOME
+from jupiter.events import JobDone, JobFailed, JobReleased
+
+if TYPE_CHECKING:
+    from dispatcher.node import Node
+    from qot.wait import Wake
+
+OUTPUT = "home/output"
+"""In the spool: the job's outputs are in the user's folder."""
+
+
+class HomeDesk:
+    """Lives on the node called home, beside its stages.
+
+    admitted(index) is called when a submitted job is on disk and on its way.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        home_brain: HomeBrain,
+        *,
+        ingress: tuple[str, ...],
+        outputs: Path,
+        admitted: Callable[[int], None],
+    ) -> None:
+        self._node = node
+        self._brain = home_brain
+        self._ingress = ingress
+        self._outputs = outputs
+        self._admitted = admitted
+        self._journal_tickets: dict[int, int] = {}
+        self._released: set[int] = set()
+        self._writer = OutputWriter(outputs, node.loop, self._written)
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            brain.Release: self._release,
+            brain.Collect: lambda command: self._writer.write(command.job),
+            brain.ReportJobFailed: self._report_failed,
+            brain.RetireEntry: lambda command: node.append(Retired(command.index, HOME)),
+            brain.Ended: lambda command: node.tell_all_ended(command.below),
+            brain.WatchRelease: self._watch_release,
+        }
+
+    def recover(self, recovered: list[tuple[Record, bytes]]) -> None:
+        """Take up what the spool knows of before a restart."""
+        ended: set[int] = set()
+        entered: set[int] = set()
+        for record, _ in recovered:
+            if isinstance(record, Below):
+                self._brain.recovered_below(record.index)
+            elif isinstance(record, Retired) and record.task == OUTPUT:
+                ended.add(record.index)
+                self._brain.recovered_end(record.index)
+            elif isinstance(record, Retired) and record.task == HOME:
+                entered.add(record.index)
+        for record, payload in recovered:
+            if isinstance(record, Made) and record.task == HOME:
+                if record.index in ended or record.index < self._brain.below:
+                    continue
+                content = Content.of_bytes(record.outputs[0][1], payload)
+                retired = record.index in entered
+                self._do(
+                    self._brain.recovered_job(record.job, record.index, content, retired=retired)
+                )
+        for record, payload in recovered:
+            if isinstance(record, Received) and record.delivery.child == HOME:
+                delivery = record.delivery
+                if not self.has_had(delivery):
+                    content = Content(delivery.files, payload, delivery.crc32)
+                    self._do(self._brain.delivered(delivery, content))
+
+    def submit(self, job: str, index: int, content: Content) -> None:
+        """Journal a job and release it when its turn comes. A second submission changes nothing."""
+        if self._brain.knows(index):
+            self._admitted(index)
+            return
+        made = Made(job, index, HOME, None, ((HOME, content.entries),))
+        self._journal_tickets[index] = self._node.append(made, content.payload)
+        self._do(self._brain.submitted(job, index, content))
+
+    def committed(self, ticket: int) -> None:
+        for index in [index for index in self._released if self._is_on_disk(index, ticket)]:
+            self._released.discard(index)
+            self._journal_tickets.pop(index, None)
+            self._admitted(index)
+
+    def _is_on_disk(self, index: int, ticket: int) -> bool:
+        return self._journal_tickets.get(index, 0) <= ticket
+
+    def has_had(self, delivery: Delivery) -> bool:
+        return self._brain.has_from(delivery.index, delivery.parent)
+
+    def delivered(self, delivery: Delivery, content: Content) -> None:
+        self._do(self._brain.delivered(delivery, content))
+
+    def entry_acknowledged(self, index: int, ingress: str) -> None:
+        self._do(self._brain.entry_acknowledged(index, ingress))
+
+    def close(self) -> None:
+        self._writer.close()
+
+    # Commands
+
+    def _do(self, commands: list[brain.HomeCommand]) -> None:
+        for command in commands:
+            self._handlers[type(command)](command)
+
+    def _watch_release(self, command: brain.WatchRelease) -> None:
+        def came(_: Wake) -> None:  # in the alarm's thread
+            self._node.loop.call_soon_threadsafe(
+                lambda: self._do(self._brain.release_due(command.index))
+            )
+
+        self._node.clock.alarm.add(command.at_ns, came)
+
+    def _release(self, command: brain.Release) -> None:
+        job, content = command.job, command.job.content
+        job.released = self._node.clock.stamp()
+        self._node.log.add(
+            JobReleased(
+                node=HOME,
+                at=job.released,
+                job=job.job,
+                index=job.index,
+                files=[entry.name for entry in content.entries],
+                size_bytes=len(content.payload),
+                release_ns=job.release_ns,
+            )
+        )
+        self._released.add(job.index)
+        for ingress in self._ingress:
+            delivery = Delivery(
+                job=job.job,
+                index=job.index,
+                parent=HOME,
+                child=ingress,
+                source=HOME,
+                files=content.entries,
+                crc32=content.crc32,
+                sent=job.released,
+                release_ns=job.release_ns,
+            )
+            self._node.deliver(delivery, content)
+
+    def _report_failed(self, command: brain.ReportJobFailed) -> None:
+        job = command.job
+        assert job.tombstone is not None
+        self._node.log.add(
+            JobFailed(
+                node=HOME,
+                at=self._node.clock.stamp(),
+                job=job.job,
+                released=job.released,
+                task=job.tombstone.task,
+                reason=job.tombstone.reason,
+            )
+        )
+        self._node.append(Retired(job.index, OUTPUT))
+
+    def _written(self, done: list[tuple[Job, dict[str, int]]], problem: str) -> None:
+        if problem:
+            self._node.notice("error", f"outputs can't be written: {problem}")
+        for job, outputs in done:
+            self._node.log.add(
+                JobDone(
+                    node=HOME,
+                    at=self._node.clock.stamp(),
+                    job=job.job,
+                    released=job.released,
+                    outputs=outputs,
+                )
+            )
+            self._node.append(Retired(job.index, OUTPUT))
+            self._do(self._brain.collected(job.index))
+
+
+class OutputWriter:
+    """Writes outputs in a thread of its own: ``outputs/<job>/…`` appears complete or not at all."""
+
+    def __init__(
+        self,
+        folder: Path,
+        loop: Any,
+        written: Callable[[list[tuple[Job, dict[str, int]]], str], None],
+    ) -> None:
+        """written(jobs with their {path: bytes}, problem) is called in ``loop`` for every group."""
+        self._folder = folder
+        self._loop = loop
+        self._written = written
+        self._waiting: list[Job] = []
+        self._changed = threading.Condition()
+        self._is_closing = False
+        folder.mkdir(parents=True, exist_ok=True)
+        self._thread = threading.Thread(target=self._run, name="outputs", daemon=True)
+        self._thread.start()
+
+    def write(self, job: Job) -> None:
+        with self._changed:
+            self._waiting.append(job)
+            self._changed.notify()
+
+    def close(self) -> None:
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._waiting and not self._is_closing:
+                    self._changed.wait()
+                group, self._waiting = self._waiting, []
+                if not group:
+                    return
+            done: list[tuple[Job, dict[str, int]]] = []
+            problem = ""
+            for job in group:
+                try:
+                    done.append((job, write_outputs(self._folder, job)))
+                except OSError as error:
+                    problem = f"{error.filename or self._folder}: {error.strerror or error}"
+            self._loop.call_soon_threadsafe(self._written, done, problem)
+
+
+def write_outputs(folder: Path, job: Job) -> dict[str, int]:
+    """Write one job's outputs; returns {path below folder: bytes}. Repeating it changes nothing."""
+    named = _named_files(job)
+    final = folder / job.job
+    sizes = {f"{job.job}/{name}": len(data) for name, data in named}
+    if final.exists():
+        return sizes
+    part = folder / f".{job.job}.part"
+    if part.exists():
+        shutil.rmtree(part)
+    part.mkdir()
+    for name, data in named:
+        with (part / name).open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fdatasync(file.fileno())
+    part.rename(final)
+    return sizes
+
+
+def _named_files(job: Job) -> list[tuple[str, bytes | memoryview]]:
+    """(name, bytes) of all outputs; equal names of different sinks get the sink in front."""
+    files = [
+        (sink, file) for sink, content in job.arrived.items() for file in content.files()
+    ]
+    count: dict[str, int] = {}
+    for _, file in files:
+        count[file.name] = count.get(file.name, 0) + 1
+    return [
+        (file.name if count[file.name] == 1 else f"{sink}_{file.name}", file.data)
+        for sink, file in files
+    ]

@@ -45,7 +45,7 @@ class EventLog:
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """One run's folder. The object alone touches nothing: see :func:`create_run`, :func:`open_run`."""
+    """One run's folder, made by :func:`create_run` or found by :func:`open_run`."""
 
     path: Path
 

@@ -104,26 +104,25 @@ class _Version(msgspec.Struct):
     format: int = FORMAT
 
 
-def lock_app(app: App) -> LockedApp:
+def lock_app(app: App, *, with_hash: bool = True) -> LockedApp:
     """An app as the lock keeps it; reads its files for the hash."""
-    tasks = {
-        task.name: LockedTask(
-            children=list(task.children),
-            parents=list(app.parents(task.name)),
-            executor=task.executor,
-            trigger=task.trigger,
-            output_policy=task.output_policy,
-        )
-        for task in app.tasks.values()
-    }
     return LockedApp(
         name=app.name,
         folder=str(app.folder),
         dialect=app.dialect,
-        tasks=tasks,
+        tasks={
+            task.name: LockedTask(
+                children=list(task.children),
+                parents=list(app.parents(task.name)),
+                executor=task.executor,
+                trigger=task.trigger,
+                output_policy=task.output_policy,
+            )
+            for task in app.tasks.values()
+        },
         ingress=list(app.ingress),
         services=list(app.services),
-        content_hash=content_hash(app),
+        content_hash=content_hash(app) if with_hash else "",
     )
 
 

@@ -1,8 +1,8 @@
 """Progress of a run: what the pipeline reports, and the plain ways to show it.
 
-The pipeline calls the methods; it never asks how they are shown. All of them return at once and may
-be called from one thread only. The live view is :mod:`orchestrator.progress_live`. Everything goes to
-stderr, so that stdout stays data.
+The pipeline calls the methods; it never asks how they are shown. All of them return at once and
+may be called from one thread only. The live view is :mod:`orchestrator.progress_live`. Everything
+goes to stderr, so that stdout stays data.
 """
 
 from __future__ import annotations
@@ -54,14 +54,14 @@ class RateMeter:
 class Progress:
     """Hears of a run's progress and shows nothing: the base of the other views.
 
-    Remembers the run folder and whether the outputs' place was told, for the command line.
+    Remembers what the command line needs to know: the run folder, and the outputs it was told of.
     """
 
     def __init__(self, clock: Clock = time.monotonic_ns) -> None:
         self.clock = clock
         self.began_ns = clock()
         self.run_path: Path | None = None
-        self.outputs_told = False
+        self.outputs_path: Path | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -98,7 +98,7 @@ class Progress:
 
     def outputs(self, path: Path) -> None:
         """Streaming has ended; the outputs are here."""
-        self.outputs_told = True
+        self.outputs_path = path
 
     def close(self) -> None:
         """Leave the terminal as it was. May be called twice."""
@@ -140,7 +140,7 @@ class LineProgress(Progress):
             self._counted_ns = now
             self._show_counts()
 
-    def node(self, name: str, state: str, queue: int = 0) -> None:
+    def node(self, name: str, state: str, queue: int = 0) -> None:  # noqa: ARG002
         if self.states.get(name) != state:
             self.states[name] = state
             self._line(f"node {name}: {state}")

@@ -1,0 +1,279 @@
+"""The timeline picture of a run: a row per node, a bar per call, over the run's time.
+
+Bars that overlap on one node are stacked in lanes. Small runs also show deliveries between nodes as
+thin lines; a bar with room holds its job's number; time-triggered runs show the planned instants as ticks.
+The time axis is the machine's own clock where all nodes share one, else the timeline.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jupiter.events import Stamp, TaskDone
+from orchestrator.drawing import (
+    FAINT,
+    INK,
+    MUTED,
+    POINTS_PER_INCH,
+    RED,
+    colours,
+    figure,
+    save,
+    text_width_points,
+)
+from orchestrator.report_data import RunData
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+WIDTH_IN = 13.0
+LANE_POINTS = 15.0
+ROW_POINTS = 26.0
+"""A node's row is at least this high, and grows by a lane for each call that overlaps."""
+
+MOST_ROW_POINTS = 120.0
+BARS_WITH_LINES = 400
+"""More bars than this are drawn without deliveries."""
+
+TASKS_IN_LEGEND = 24
+SHORTEST_BAR = 1 / 1500
+"""A bar is at least this share of the axis wide, so that a short call is seen."""
+
+_UNITS = ((2_000_000_000, 1e9, "s"), (2_000_000, 1e6, "ms"), (0, 1e3, "µs"))
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One call on a node, in ns since the first thing of the run. lane counts from 0."""
+
+    call: TaskDone
+    start_ns: int
+    end_ns: int
+    lane: int
+
+
+def pack(calls: Sequence[TaskDone], spans: Sequence[tuple[int, int]]) -> list[Bar]:
+    """Put the calls of one node in lanes, so that no two overlap in one and few are needed."""
+    order = sorted(range(len(calls)), key=lambda index: (*spans[index], index))
+    free: list[int] = []
+    busy: list[tuple[int, int]] = []
+    bars = []
+    lanes = 0
+    for index in order:
+        start, end = spans[index]
+        while busy and busy[0][0] <= start:
+            heapq.heappush(free, heapq.heappop(busy)[1])
+        if free:
+            lane = heapq.heappop(free)
+        else:
+            lane, lanes = lanes, lanes + 1
+        heapq.heappush(busy, (max(end, start + 1), lane))
+        bars.append(Bar(calls[index], start, end, lane))
+    return bars
+
+
+@dataclass(slots=True)
+class _Row:
+    """A node's strip of the picture; y in points from the top."""
+
+    node: str
+    bars: list[Bar]
+    top: float = 0.0
+    height: float = ROW_POINTS
+
+    @property
+    def lanes(self) -> int:
+        return max((bar.lane for bar in self.bars), default=0) + 1
+
+    def lane(self, lane: int) -> tuple[float, float]:
+        """Top and height of a lane's bars."""
+        each = (self.height - 8.0) / self.lanes
+        gap = 1.5 if each > 6 else 0.0
+        return self.top + 4.0 + lane * each, each - gap
+
+
+def draw_timeline(data: RunData, folder: Path) -> list[Path]:
+    """Write ``timeline.svg`` and ``.png`` below ``folder``; nothing when no call was logged."""
+    if not data.calls:
+        return []
+    axis = _TimeAxis(data)
+    labels = {job: str(released.index) for job, released in data.released.items()}
+    rows = _rows(data, axis)
+    tasks = [task for task in data.lock.app.tasks if any(call.task == task for call in data.calls)]
+    palette = colours(tasks or sorted({call.task for call in data.calls}))
+    legend_lines = _legend_lines(list(palette))
+    header = 30.0 + 16.0 * len(legend_lines)
+    body = rows[-1].top + rows[-1].height
+    left, right, bottom = _name_width(rows), 16.0, 42.0
+    height = header + body + bottom
+    wide = WIDTH_IN * POINTS_PER_INCH
+    with figure(WIDTH_IN, height / POINTS_PER_INCH) as drawn:
+        axes = drawn.add_axes(
+            (left / wide, bottom / height, 1 - (left + right) / wide, body / height)
+        )
+        axes.set_xlim(-0.005 * axis.span, 1.005 * axis.span)
+        axes.set_ylim(body, 0)
+        _frame(axes, rows, axis)
+        _bars(axes, rows, axis, palette, labels, wide - left - right)
+        _instants(axes, rows, axis)
+        if len(data.calls) <= BARS_WITH_LINES:
+            _deliveries(axes, rows, axis)
+        title = f"{data.lock.app.name}: {len(data.released)} jobs on {len(rows)} nodes"
+        drawn.text(
+            16 / wide, 1 - 16 / height, title, fontsize=12, weight="bold", va="center",
+            parse_math=False,
+        )  # fmt: skip
+        for line, names in enumerate(legend_lines):
+            y, x = 1 - (38 + 16 * line) / height, 16.0
+            for name in names:
+                colour = palette.get(name)
+                if colour:
+                    drawn.text(x / wide, y, "■", color=colour, va="center", fontsize=10)
+                drawn.text((x + 13) / wide, y, name, color=MUTED, va="center", parse_math=False)
+                x += text_width_points(name, 9.0) + 28.0
+        return save(drawn, folder, "timeline")
+
+
+class _TimeAxis:
+    """Turns stamps into the drawing's time: units since the first release or call."""
+
+    def __init__(self, data: RunData) -> None:
+        self._core = data.lock.one_machine
+        begins = [self._raw(call.started) for call in data.calls]
+        begins += [self._raw(job.at) for job in data.released.values() if job.at is not None]
+        self._zero = min(begins)
+        end = max(self._raw(call.ended) for call in data.calls) - self._zero
+        self._scale, self.unit = next(
+            (scale, unit) for least, scale, unit in _UNITS if end >= least
+        )
+        self.span = max(end, 1) / self._scale
+
+    def _raw(self, stamp: Stamp) -> int:
+        return stamp.core_ns if self._core else stamp.estimate_ns
+
+    def ns(self, stamp: Stamp) -> int:
+        return self._raw(stamp) - self._zero
+
+    def __call__(self, ns: float) -> float:
+        return ns / self._scale
+
+
+def _rows(data: RunData, axis: _TimeAxis) -> list[_Row]:
+    by_node: dict[str, list[TaskDone]] = {node: [] for node in data.lock.nodes}
+    for call in data.calls:
+        by_node.setdefault(call.node, []).append(call)
+    used = {node: calls for node, calls in by_node.items() if calls or node != "home"}
+    rows, top = [], 0.0
+    for node, calls in used.items():
+        spans = [(axis.ns(call.started), axis.ns(call.ended)) for call in calls]
+        row = _Row(node, pack(calls, spans), top)
+        row.height = min(max(ROW_POINTS, row.lanes * LANE_POINTS + 8.0), MOST_ROW_POINTS)
+        top += row.height
+        rows.append(row)
+    return rows
+
+
+def _name_width(rows: Sequence[_Row]) -> float:
+    return min(max(text_width_points(row.node, 9.0) for row in rows) + 26.0, 220.0)
+
+
+def _legend_lines(tasks: list[str]) -> list[list[str]]:
+    if len(tasks) > TASKS_IN_LEGEND:
+        return [[f"colours follow the order of the {len(tasks)} tasks in the app"]]
+    lines: list[list[str]] = [[]]
+    wide = 0.0
+    for task in tasks:
+        width = text_width_points(task, 9.0) + 28.0
+        if lines[-1] and wide + width > WIDTH_IN * POINTS_PER_INCH - 32:
+            lines.append([])
+            wide = 0.0
+        lines[-1].append(task)
+        wide += width
+    return lines
+
+
+def _frame(axes: Axes, rows: Sequence[_Row], axis: _TimeAxis) -> None:
+    axes.set_yticks([row.top + row.height / 2 for row in rows], [row.node for row in rows])
+    axes.tick_params(axis="both", length=0, pad=6)
+    axes.set_xlabel(f"time since the first release ({axis.unit})")
+    axes.grid(axis="x", color=FAINT, linewidth=0.6)
+    axes.set_axisbelow(True)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    for row in rows:
+        axes.axhline(row.top, color=FAINT, linewidth=0.6, zorder=0.5)
+
+
+def _bars(
+    axes: Axes,
+    rows: Sequence[_Row],
+    axis: _TimeAxis,
+    palette: dict[str, str],
+    labels: dict[str, str],
+    width_points: float,
+) -> None:
+    from matplotlib.collections import PolyCollection
+
+    corners, faces = [], []
+    shortest = axis.span * SHORTEST_BAR
+    for row in rows:
+        for bar in row.bars:
+            top, height = row.lane(bar.lane)
+            start = axis(bar.start_ns)
+            end = max(axis(bar.end_ns), start + shortest)
+            corners.append([(start, top), (end, top), (end, top + height), (start, top + height)])
+            faces.append(palette.get(bar.call.task, MUTED))
+            label = labels.get(bar.call.job, "")
+            room = (end - start) / axis.span * width_points - 4
+            if height >= 9 and text_width_points(label, 7.0) <= room:
+                axes.text(
+                    (start + end) / 2, top + height / 2, label, fontsize=7, ha="center",
+                    va="center_baseline", color=INK, zorder=4, parse_math=False,
+                )  # fmt: skip
+    edge = 0.4 if len(corners) <= BARS_WITH_LINES else 0.0
+    axes.add_collection(
+        PolyCollection(corners, facecolors=faces, edgecolors="white", linewidths=edge, zorder=3)
+    )
+
+
+def _instants(axes: Axes, rows: Sequence[_Row], axis: _TimeAxis) -> None:
+    """A red tick at each planned instant, over the lane of the stage that fired for it."""
+    from matplotlib.collections import LineCollection
+
+    ticks = []
+    for row in rows:
+        for bar in row.bars:
+            firing = bar.call.firing
+            if firing is None:
+                continue
+            early_ns = firing.woke.estimate_ns - firing.planned_ns
+            x = axis(axis.ns(firing.woke) - early_ns)
+            top, height = row.lane(bar.lane)
+            ticks.append([(x, top - 2.0), (x, top + height + 1.0)])
+    axes.add_collection(LineCollection(ticks, colors=RED, linewidths=0.8, zorder=5))
+
+
+def _deliveries(axes: Axes, rows: Sequence[_Row], axis: _TimeAxis) -> None:
+    """A thin line from the sender's bar to the receiver's, from sent to received."""
+    from matplotlib.collections import LineCollection
+
+    places: dict[tuple[str, str], tuple[str, float]] = {}
+    for row in rows:
+        for bar in row.bars:
+            top, height = row.lane(bar.lane)
+            places[bar.call.job, bar.call.task] = (row.node, top + height / 2)
+    lines = []
+    for row in rows:
+        for bar in row.bars:
+            for arrival in bar.call.arrivals:
+                sender = places.get((bar.call.job, arrival.parent))
+                if sender is None or arrival.source == row.node:
+                    continue
+                target = places[bar.call.job, bar.call.task][1]
+                begin, end = axis(axis.ns(arrival.sent)), axis(axis.ns(arrival.received))
+                lines.append([(begin, sender[1]), (end, target)])
+    axes.add_collection(LineCollection(lines, colors=MUTED, linewidths=0.5, alpha=0.5, zorder=2))

@@ -94,6 +94,7 @@ class Task:
     module is the Python module (a dotted or slashed path below the app's scripts folder, without
     ``.py``). children are task names or :data:`HOME`, in the order of the config. files_per_call is
     Jupiter's NUM_INPUTS: the number of files one call takes; None means all the files of the job.
+    inputs are the parents in the order the author wants them, where a dialect lets him say so.
     """
 
     name: str
@@ -115,11 +116,13 @@ class Task:
     """A node that the author pins this task to."""
     line: int | None = None
     """Where the config declares it, for messages."""
+    inputs: tuple[str, ...] | None = None
+    """The declared parents, which may include HOME; None: those that name it, in config order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A long-lived process beside the DAG: ``argv`` below the scripts folder, restarted if it dies."""
+    """A long-lived process beside the DAG, run in the scripts folder, restarted if it dies."""
 
     name: str
     argv: tuple[str, ...]
@@ -155,9 +158,15 @@ class App:
     warnings: tuple[str, ...] = ()
 
     def parents(self, task: str) -> tuple[str, ...]:
-        """The tasks that send to ``task``, in the order of the config; HOME first for an ingress."""
-        found = tuple(name for name, other in self.tasks.items() if task in other.children)
-        return (HOME, *found) if task in self.ingress else found
+        """The tasks that send to ``task``, in the order that its call gets their files in.
+
+        That is the declared order of its inputs, else the order of the config. HOME is among them
+        for an ingress: first, unless the inputs say where.
+        """
+        found = self.tasks[task].inputs
+        if found is None:
+            found = tuple(name for name, other in self.tasks.items() if task in other.children)
+        return (HOME, *found) if task in self.ingress and HOME not in found else found
 
     @property
     def edges(self) -> tuple[tuple[str, str], ...]:

@@ -1,0 +1,188 @@
+"""The operator's nodes: reading ``nodes.txt`` of every generation.
+
+==========================  ============================================  ==================
+format                      line                                          from
+==========================  ============================================  ==================
+2 columns                   ``node1 host``                                Jupiter v2 on
+3 columns                   ``node1 user@host password``                  CIRCE-2017
+4 columns                   ``node1 host user password``                  Jupiter v1
+comma-separated             ``node1,user@host,region[,password]``         DRUPE
+yaml                        ``node_map:`` or ``node_list:``               v5, transitional
+==========================  ============================================  ==================
+
+A password column is accepted and forgotten with a warning; no message ever repeats it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from jupiter.app import HOME
+from jupiter.errors import InputError, raise_input_errors
+from jupiter.text_files import numbered_lines, read_text
+from jupiter.yaml_lines import read_yaml
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_HOST = re.compile(r"[A-Za-z0-9_.:\[\]-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A place that runs tasks. host is where it is: a host name, an address, a Kubernetes node."""
+
+    name: str
+    host: str
+    user: str | None = None
+    region: str | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeList(Mapping[str, Node]):
+    """Name → node, in the order of the file. Always has ``home``."""
+
+    nodes: dict[str, Node]
+    path: Path | None = None
+    warnings: tuple[str, ...] = ()
+
+    def __getitem__(self, name: str) -> Node:
+        return self.nodes[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.nodes)
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    @property
+    def home(self) -> Node:
+        """The node that jobs enter and leave by."""
+        return self.nodes[HOME]
+
+
+def local_nodes(count: int) -> NodeList:
+    """``count`` nodes on this machine: home, node1, node2 and so on. Raises ValueError below 1."""
+    if count < 1:
+        raise ValueError(f"{count} nodes: at least home is needed")
+    names = [HOME, *(f"node{number}" for number in range(1, count))]
+    return NodeList({name: Node(name, "localhost") for name in names})
+
+
+def read_nodes(path: Path) -> NodeList:
+    """Read a node list, whatever its format. Raises InputError or InputErrors with lines."""
+    if path.suffix in (".yaml", ".yml"):
+        return _read_yaml(path)
+    text = read_text(path, "list of nodes")
+    reader = _Reader(path)
+    for line, content in numbered_lines(text):
+        reader.take(line, content)
+    return reader.finish()
+
+
+class _Reader:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.nodes: dict[str, Node] = {}
+        self.passwords: list[int] = []
+        self.errors: list[InputError] = []
+        self.warnings: list[str] = []
+
+    def fail(self, seen: str, fix: str, line: int | None = None, name: str | None = None) -> None:
+        self.errors.append(InputError(seen, fix, file=self.path, line=line, field=name))
+
+    def take(self, line: int, content: str) -> None:
+        """Read one line that is neither blank nor a comment."""
+        commas = "," in content.split()[0]
+        columns = [word.strip() for word in content.split(",")] if commas else content.split()
+        if commas and columns[0].lower() == "tag":
+            return
+        most, shape = (4, "TAG,HOST,REGION") if commas else (4, "NAME HOST")
+        if not 2 <= len(columns) <= most:
+            count = f"{len(columns)} column" + ("s" if len(columns) != 1 else "")
+            self.fail(f"the line has {count}", f"write: {shape}", line)
+            return
+        name, host = columns[0], columns[1]
+        region = columns[2] or None if commas and len(columns) > 2 else None
+        user, at, bare = host.rpartition("@")
+        if not commas and len(columns) == 4:
+            user = columns[2]
+        secret = columns[3] if len(columns) == 4 else ""
+        if not commas and len(columns) == 3:
+            secret = columns[2]
+        if secret:
+            self.passwords.append(line)
+        self.add(Node(name, bare if at else host, user or None, region, line))
+
+    def add(self, node: Node) -> None:
+        """Take one node, or note why it can't be taken."""
+        if not NAME.fullmatch(node.name):
+            self.fail(
+                f"{node.name!r} can't be the name of a node",
+                "use letters, digits, '_', '-' and '.', for example node1",
+                node.line,
+                "name",
+            )
+        elif not _HOST.fullmatch(node.host):
+            self.fail(
+                f"{node.host!r} can't be a host",
+                "write a host name or an address, for example localhost",
+                node.line,
+                "host",
+            )
+        elif node.name in self.nodes:
+            first = self.nodes[node.name].line
+            self.fail(
+                f"node {node.name!r} is there twice, first in line {first}",
+                "remove one of the two lines, or rename one node",
+                node.line,
+                "name",
+            )
+        else:
+            self.nodes[node.name] = node
+
+    def finish(self) -> NodeList:
+        """The list, or what is wrong with the file."""
+        if HOME not in self.nodes and "scheduler" in self.nodes:
+            self.warnings.append(
+                f"{self.path.name}: 'scheduler' is taken as home, as CIRCE-2017 calls it"
+            )
+            self.nodes = {
+                HOME if name == "scheduler" else name: node
+                if name != "scheduler"
+                else Node(HOME, node.host, node.user, node.region, node.line)
+                for name, node in self.nodes.items()
+            }
+        if HOME not in self.nodes and not any(error.field == "name" for error in self.errors):
+            self.fail("there is no node 'home'", "add a line: home localhost")
+        if self.passwords:
+            lines = ", ".join(str(line) for line in self.passwords[:5])
+            more = ", ..." if len(self.passwords) > 5 else ""
+            self.warnings.append(
+                f"{self.path.name}: passwords in line {lines}{more} are not used: secrets do not "
+                "belong into files, where backups and repositories keep them. Remove the column "
+                "and change the passwords; Jupiter makes its own keys at every start"
+            )
+        raise_input_errors(self.errors)
+        return NodeList(self.nodes, self.path, tuple(self.warnings))
+
+
+def _read_yaml(path: Path) -> NodeList:
+    document = read_yaml(path, "list of nodes")
+    data = document.data if isinstance(document.data, dict) else {}
+    key = next((key for key in ("node_map", "node_list") if isinstance(data.get(key), dict)), None)
+    if key is None:
+        raise document.error(
+            (), "it has no mapping node_map", "add node_map: {home: HOST, node1: HOST}"
+        )
+    reader = _Reader(path)
+    for name, host in _pairs(data[key]):
+        reader.add(Node(name, host, line=document.line((key, name))))
+    return reader.finish()
+
+
+def _pairs(table: Mapping[object, object]) -> Iterable[tuple[str, str]]:
+    for name, host in table.items():
+        yield str(name), str(host)

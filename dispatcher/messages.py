@@ -189,12 +189,11 @@ class TrialResult(Control, frozen=True):
 
 
 class Deploy(Control, frozen=True):
-    """The placement and the timetable. tasks: task → node. Answered with Done when all is ready."""
+    """The placement (task → node) and the timetable; answered with Done when all executors are ready."""
 
     placement: dict[str, str]
     services: list[ServicePlan]
     timetable: Timetable | None
-    start_ns: int | None
     jobs: int | None
     accuracy_ns: int | None
     environment: dict[str, str]
@@ -202,6 +201,14 @@ class Deploy(Control, frozen=True):
     sinks: tuple[str, ...]
     outputs: str
     """Where home puts what comes back."""
+
+
+class Begin(Control, frozen=True):
+    """Take up work. start_ns: the release of job 0 on the timeline, for periodic apps; lead_ns: how
+    long before its release home sends a job out."""
+
+    start_ns: int | None = None
+    lead_ns: int = 0
 
 
 class Submit(Control, frozen=True):
@@ -257,6 +264,7 @@ ControlRecord = (
     | Trial
     | TrialResult
     | Deploy
+    | Begin
     | Submit
     | Admitted
     | Follow

@@ -1,0 +1,253 @@
+"""A cluster of processes on this machine: one process per node, each with its own port, folder, spool
+and (emulated) clock. Needs nothing but Python."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import secrets
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from clusters.base import Cluster, ClusterWatcher, NodeExit
+from clusters.node_handle import NodeHandle
+from dispatcher.messages import ROOF, Done, Stop, TimeQuery, TimeState
+from dispatcher.node_main import NodeConfig
+from jupiter.app import HOME
+from jupiter.errors import ClusterError, InputError
+from qot.clock import ClockModel, monotonic_ns
+from qot.service_config import Role, ServiceConfig
+from transport.identity import Authority
+from transport.tls import client_context
+
+HOST = "127.0.0.1"
+_START_TIMEOUT_S = 60.0
+_STOP_TIMEOUT_S = 10.0
+_MOST_RESTARTS = 20
+
+_OFFSET_NS = 200_000_000
+_DRIFT_PPB = 30_000
+_WANDER_PPB = 5_000
+
+
+class _Process:
+    """One node process and what it takes to start it again as it was."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name = name
+        self.folder = folder
+        self.process: asyncio.subprocess.Process | None = None
+        self.handle: NodeHandle | None = None
+        self.keeper: asyncio.Task[None] | None = None
+        self.restarts = 0
+        self.port = 0
+        self.udp_port = 0
+
+
+class LocalCluster(Cluster):
+    """names are the nodes; folder has one folder per node below it.
+
+    seed decides the emulated clocks. first_port 0 lets the system choose; otherwise the nodes take
+    first_port, first_port + 1, … in the order of names.
+    """
+
+    one_machine = True
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        folder: Path,
+        *,
+        timeline: str,
+        seed: int,
+        first_port: int = 0,
+    ) -> None:
+        self.nodes: dict[str, NodeHandle] = {}
+        self._names = list(names)
+        self._folder = folder
+        self._timeline = timeline
+        self._first_port = first_port
+        self._key_hex = secrets.token_hex(32)
+        self._clocks = emulated_clocks(names, seed)
+        self._processes: dict[str, _Process] = {}
+        self._watcher: ClusterWatcher | None = None
+        self._is_stopping = False
+
+    @property
+    def clock_models(self) -> dict[str, dict[str, Any]]:
+        return {name: model.to_dict() for name, model in self._clocks.items()}
+
+    async def start(self) -> None:
+        authority = Authority(self._folder.parent.name)
+        self._context = client_context(authority.issue(ROOF, self._folder / ".roof-keys"))
+        try:
+            for place, name in enumerate(self._names):
+                folder = self._folder / name
+                folder.mkdir(parents=True, exist_ok=True)
+                authority.issue(name, folder / "keys")
+                process = _Process(name, folder)
+                process.port = self._first_port + place if self._first_port else 0
+                self._processes[name] = process
+            async with asyncio.timeout(_START_TIMEOUT_S):
+                await asyncio.gather(*map(self._launch, self._processes.values()))
+        except TimeoutError:
+            await self.stop()
+            raise ClusterError(
+                f"the nodes were not ready after {_START_TIMEOUT_S:.0f} s; "
+                f"their logs are {self._folder}/*/node.log"
+            ) from None
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _launch(self, node: _Process) -> None:
+        """Start one process and connect to it."""
+        config = NodeConfig(
+            name=node.name,
+            folder=str(node.folder),
+            host=HOST,
+            port=node.port,
+            credentials=str(node.folder / "keys"),
+            time=self._time_config(node).to_json(),
+            restarts=node.restarts,
+        )
+        with (node.folder / "node.log").open("ab") as log:
+            node.process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "dispatcher.node_main",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                env=_environment(),
+                start_new_session=True,
+            )
+        assert node.process.stdin is not None
+        assert node.process.stdout is not None
+        node.process.stdin.write(msgspec.json.encode(config) + b"\n")
+        node.process.stdin.close()
+        line = await node.process.stdout.readline()
+        answer = json.loads(line) if line else {"seen": _last_words(node), "fix": ""}
+        if not answer.get("ready"):
+            if answer["fix"]:
+                raise InputError(answer["seen"], answer["fix"])
+            raise ClusterError(f"{node.name} did not start: {answer['seen']}")
+        node.port = answer["port"]
+        node.handle = NodeHandle(node.name, HOST, node.port)
+        await node.handle.connect(self._context)
+        state, _ = await node.handle.ask(TimeQuery(), TimeState)
+        node.udp_port = state.udp_port
+        self.nodes[node.name] = node.handle
+
+    def _time_config(self, node: _Process) -> ServiceConfig:
+        is_reference = node.name == HOME
+        return ServiceConfig(
+            node=node.name,
+            timeline=self._timeline,
+            role=Role.REFERENCE if is_reference else Role.FOLLOWER,
+            key_hex=self._key_hex,
+            page_path=str(node.folder / "timeline.page"),
+            clock=self._clocks[node.name],
+            bind=(HOST, node.udp_port),
+            reference_max_drift_ppb=self._clocks[HOME].max_drift_ppb,
+        )
+
+    @property
+    def reference(self) -> tuple[str, int]:
+        """Where the reference of the timeline answers."""
+        return HOST, self._processes[HOME].udp_port
+
+    def watch(self, watcher: ClusterWatcher) -> None:
+        self._watcher = watcher
+        for node in self._processes.values():
+            node.keeper = asyncio.create_task(self._keep(node), name=f"keeper of {node.name}")
+
+    async def _keep(self, node: _Process) -> None:
+        assert self._watcher is not None
+        while True:
+            assert node.process is not None
+            code = await node.process.wait()
+            if self._is_stopping:
+                return
+            lost = NodeExit(node.name, node.process.pid, _how_it_ended(code, node))
+            if node.restarts >= _MOST_RESTARTS:
+                await self._watcher.node_given_up(lost)
+                return
+            await self._watcher.node_lost(lost)
+            node.restarts += 1
+            try:
+                await self._launch(node)
+            except (ClusterError, InputError) as error:
+                await self._watcher.node_given_up(NodeExit(node.name, lost.pid, str(error)))
+                return
+            assert node.handle is not None
+            await self._watcher.node_back(node.handle)
+
+    async def stop(self) -> None:
+        self._is_stopping = True
+        await asyncio.gather(*map(self._end, self._processes.values()))
+        for folder in [self._folder / ".roof-keys", *self._folder.glob("*/keys")]:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    async def _end(self, node: _Process) -> None:
+        """Ask, then tell, then kill."""
+        if node.keeper is not None:
+            node.keeper.cancel()
+        process = node.process
+        if process is None:
+            return
+        try:
+            async with asyncio.timeout(_STOP_TIMEOUT_S):
+                if node.handle is not None and node.handle.is_connected:
+                    with contextlib.suppress(ClusterError):
+                        await node.handle.ask(Stop(), Done)
+                elif process.returncode is None:
+                    process.terminate()
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+        if node.handle is not None:
+            node.handle.close()
+
+
+def emulated_clocks(names: Sequence[str], seed: int) -> dict[str, ClockModel]:
+    """A quartz for each node: an offset of up to 0.2 s, a drift of up to 30 ppm, a slow wander."""
+    epoch_ns = monotonic_ns()
+    clocks = {}
+    for name in names:
+        chance = random.Random(f"{seed} {name}")
+        clocks[name] = ClockModel(
+            epoch_ns=epoch_ns,
+            offset_ns=chance.randint(-_OFFSET_NS, _OFFSET_NS),
+            drift_ppb=chance.randint(-_DRIFT_PPB, _DRIFT_PPB),
+            wander_ppb=_WANDER_PPB,
+            seed=chance.getrandbits(32),
+        )
+    return clocks
+
+
+def _environment() -> dict[str, str]:
+    """Children find the same packages as this process, from wherever it was started."""
+    root = str(Path(__file__).resolve().parents[1])
+    path = os.environ.get("PYTHONPATH")
+    return {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{path}" if path else root}
+
+
+def _last_words(node: _Process) -> str:
+    log = (node.folder / "node.log").read_text(errors="replace").strip()
+    return log.splitlines()[-1] if log else "it said nothing"
+
+
+def _how_it_ended(code: int, node: _Process) -> str:
+    if code < 0:
+        return f"killed by signal {-code}"
+    return f"exit code {code}: {_last_words(node)}"

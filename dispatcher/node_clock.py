@@ -1,0 +1,95 @@
+"""The node's time: its time service as a process beside it, the clock page, and the alarm."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from jupiter.errors import ClusterError
+from jupiter.events import Stamp
+from qot.alarm import Alarm
+from qot.clock import Clock, core_clock
+from qot.service_config import ServiceConfig
+from qot.timeline import TimelineReader
+
+
+class NodeClock:
+    """Reads the run's timeline on this node. Restarts the time service if it dies."""
+
+    def __init__(self, config: ServiceConfig) -> None:
+        self._config = config
+        self._core: Clock = core_clock(config.clock)
+        self._service: asyncio.subprocess.Process | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._reference: tuple[str, int] | None = config.reference
+        self.udp_port = 0
+        self.realtime = ""
+        self.failures: list[str] = []
+
+    async def start(self) -> None:
+        """Start the service and the alarm. Raises ClusterError with the service's own words."""
+        await self._start_service()
+        self._reader = TimelineReader(Path(self._config.page_path), self._core)
+        self.alarm = Alarm(self._reader)
+        self.realtime = str(self.alarm.start())
+        self._keeper = asyncio.create_task(self._keep_service(), name="time service keeper")
+
+    async def stop(self) -> None:
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        self.alarm.stop()
+        if self._service is not None and self._service.stdin is not None:
+            self._service.stdin.close()
+            await self._service.wait()
+        self._reader.close()
+
+    async def _start_service(self) -> None:
+        self._service = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "qot.service_main",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert self._service.stdin is not None
+        assert self._service.stdout is not None
+        self._service.stdin.write(self._config.to_json().encode() + b"\n")
+        line = await self._service.stdout.readline()
+        answer = json.loads(line) if line else {"error": "the time service ended at its start"}
+        if not answer.get("ready"):
+            raise ClusterError(f"{self._config.node}: {answer['error']}")
+        self.udp_port = answer["udp_port"]
+        self._config = replace(self._config, bind=(self._config.bind[0], self.udp_port))
+        if self._reference is not None:
+            self.set_reference(*self._reference)
+
+    async def _keep_service(self) -> None:
+        while True:
+            assert self._service is not None
+            code = await self._service.wait()
+            self.failures.append(f"the time service ended with exit code {code}")
+            await self._start_service()
+
+    def set_reference(self, host: str, udp_port: int) -> None:
+        """Tell the service where the reference answers."""
+        self._reference = (host, udp_port)
+        assert self._service is not None
+        assert self._service.stdin is not None
+        order = json.dumps({"reference": [host, udp_port]})
+        self._service.stdin.write(order.encode() + b"\n")
+
+    def stamp(self) -> Stamp:
+        """The present, for the event log."""
+        return Stamp(*self._reader.stamp())
+
+    def stamp_at(self, monotonic_ns: int) -> Stamp:
+        """A moment of CLOCK_MONOTONIC a little while ago, for the event log."""
+        instant = self._reader.at_monotonic(monotonic_ns)
+        return Stamp(instant.estimate_ns, instant.earliest_ns, instant.latest_ns, monotonic_ns)
+
+    def status(self) -> str:
+        return str(self._reader.status())

@@ -1,0 +1,195 @@
+"""The brain of a follower: exchanges in, clock parameters out. Pure; reads no clock.
+
+It joins two things that are never mixed: the hard bound (:mod:`qot.hard_bound`), a promise, and the
+estimate (:mod:`qot.offset_fit`), a best guess that is kept inside the bound.
+
+A correction of the estimate is not a jump: the new line begins where the old one is, and its rate
+leans towards the fit so as to meet it after ``slew_ns``. The rate never leaves ±drift limit, hence
+
+* the estimate stays inside the bound however long nobody renews it, and
+* readers see it rise without a step (to a nanosecond), with three exceptions, each counted by
+  ``step_marker``: the first ``settling`` exchanges after a start, a restart after a contradiction
+  or a new reference epoch, and a bound that no longer holds the old line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qot.clock import SECOND_NS
+from qot.hard_bound import READ_GRANULARITY_NS, HardBound, Sample
+from qot.instant import Status
+from qot.offset_fit import OffsetFit
+from qot.params import ClockParams
+
+_ROUNDING_NS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FilterConfig:
+    """drift_ppb: how fast local clock and reference may part (see relative_drift_ppb).
+
+    missed: exchanges in a row that may fail before holdover. settling: exchanges after a start
+    whose corrections are taken at once. quarantine, quarantine_ns: a disruption ends after so many
+    consistent exchanges over at least that time, lest a broken drift limit hides between two.
+    """
+
+    drift_ppb: int
+    period_ns: int = 250_000_000
+    missed: int = 4
+    void_after_ns: int = 300 * SECOND_NS
+    slew_ns: int = 500_000_000
+    settling: int = 8
+    quarantine: int = 8
+    quarantine_ns: int = 2 * SECOND_NS
+    granularity_ns: int = READ_GRANULARITY_NS
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """An exchange is due or failed: publish again with what is known."""
+
+
+class ClockFilter:
+    """``handle(event, now) -> parameters`` of one timeline on one node."""
+
+    def __init__(self, config: FilterConfig) -> None:
+        self.config = config
+        self._bound = HardBound(config.drift_ppb, config.granularity_ns)
+        self._fit = OffsetFit(config.drift_ppb)
+        self._newest: HardBound | None = None
+        self._newest_at_ns = 0
+        self._quarantine = 0
+        self._quarantined_at_ns = 0
+        self._settling = config.settling
+        self._step_marker = 0
+        self._params: ClockParams | None = None
+        self._epoch = 0
+        self.contradictions = 0
+        """How often an exchange contradicted the stated drift limit."""
+
+    def handle(self, event: Sample | Tick, now_ns: int) -> ClockParams:
+        """Take in what happened; ``now_ns`` is the local core time, not before any stamp of it."""
+        if isinstance(event, Sample) and event.epoch >= self._epoch:
+            if event.epoch > self._epoch:
+                self._restart()
+                self._epoch = event.epoch
+                self._quarantine = 0
+            self._take(event)
+        self._params = self._publish(now_ns)
+        return self._params
+
+    def _take(self, sample: Sample) -> None:
+        if self._bound.add(sample):
+            served = sample.t4_ns - self._quarantined_at_ns >= self.config.quarantine_ns
+            if self._quarantine > 1 or (self._quarantine == 1 and served):
+                self._quarantine -= 1
+        else:
+            self.contradictions += 1
+            self._restart()
+            self._quarantine = self.config.quarantine
+            self._quarantined_at_ns = sample.t4_ns
+            if not self._bound.add(sample):
+                return  # It contradicts itself: the reference's own stamps make no sense.
+        self._fit.add(sample)
+        self._settling = max(0, self._settling - 1)
+        self._newest = HardBound(self.config.drift_ppb, self.config.granularity_ns)
+        self._newest.add(sample)
+        self._newest_at_ns = sample.t4_ns
+
+    def _restart(self) -> None:
+        """Believe nothing from before."""
+        self._bound.clear()
+        self._fit.clear()
+        self._newest = None
+        self._settling = self.config.settling
+        self._params = None
+        self._step_marker += 1
+
+    def _publish(self, now_ns: int) -> ClockParams:
+        # While disrupted the drift limit is in doubt: trust the newest exchange alone.
+        bound = self._newest if self._quarantine else self._bound
+        limits = None if bound is None else bound.at(now_ns)
+        line = self._fit.at(now_ns)
+        config = self.config
+        if limits is None or line is None:
+            status = Status.DISRUPTED if self._quarantine else Status.UNSYNCHRONIZED
+            return ClockParams(
+                status,
+                now_ns,
+                now_ns,
+                fresh_until_ns=now_ns + config.missed * config.period_ns,
+                void_after_ns=now_ns + config.void_after_ns,
+                epoch=self._epoch,
+                step_marker=self._step_marker,
+            )
+        lowest, highest = limits
+        wanted = max(lowest, min(highest, line.offset_ns))
+        offset, rate = self._lean(now_ns, wanted, line.skew_ppb, lowest, highest)
+        return ClockParams(
+            status=self._status(now_ns),
+            as_of_ns=now_ns,
+            timeline_ns=now_ns + offset,
+            rate_ppb=rate,
+            early_ns=offset - lowest,
+            late_ns=highest - offset + _ROUNDING_NS,
+            early_growth_ppb=config.drift_ppb + rate,
+            late_growth_ppb=config.drift_ppb - rate,
+            sigma_ns=line.offset_sigma_ns + abs(offset - wanted),
+            sigma_growth_ppb=line.skew_sigma_ppb + abs(rate - line.skew_ppb),
+            fresh_until_ns=self._fresh_until_ns,
+            void_after_ns=self._void_after_ns,
+            epoch=self._epoch,
+            step_marker=self._step_marker,
+        )
+
+    def _lean(
+        self, now_ns: int, wanted: int, skew_ppb: int, lowest: int, highest: int
+    ) -> tuple[int, int]:
+        """(offset, rate): go on from where readers are, leaning towards the wanted line."""
+        limit = self.config.drift_ppb
+        if self._params is None or not self._params.bounded:
+            return wanted, skew_ppb
+        offset = self._params.estimate_at(now_ns) - now_ns
+        if self._settling:
+            self._step_marker += offset != wanted
+            return wanted, skew_ppb
+        if not lowest <= offset <= highest:
+            self._step_marker += 1
+            offset = max(lowest, min(highest, offset))
+        rate = skew_ppb + (wanted - offset) * SECOND_NS // self.config.slew_ns
+        return offset, max(-limit, min(limit, rate))
+
+    def _status(self, now_ns: int) -> Status:
+        if now_ns > self._void_after_ns:
+            return Status.UNSYNCHRONIZED
+        if self._quarantine:
+            return Status.DISRUPTED
+        return Status.HOLDOVER if now_ns > self._fresh_until_ns else Status.SYNCHRONIZED
+
+    @property
+    def _fresh_until_ns(self) -> int:
+        """One period of grace beyond the allowed misses covers the jitter of the exchange."""
+        return self._newest_at_ns + (self.config.missed + 1) * self.config.period_ns
+
+    @property
+    def _void_after_ns(self) -> int:
+        return self._newest_at_ns + self.config.void_after_ns
+
+
+def reference_params(now_ns: int, epoch: int, period_ns: int, missed: int = 4) -> ClockParams:
+    """What the reference itself publishes: the timeline *is* its core clock, without error.
+
+    Renewed every period, so that readers notice when its service is gone.
+    """
+    return ClockParams(
+        status=Status.SYNCHRONIZED,
+        as_of_ns=now_ns,
+        timeline_ns=now_ns,
+        early_ns=0,
+        late_ns=0,
+        sigma_ns=0,
+        fresh_until_ns=now_ns + (missed + 1) * period_ns,
+        void_after_ns=now_ns + 300 * SECOND_NS,
+        epoch=epoch,
+    )

@@ -1,0 +1,111 @@
+"""The reader's side of a timeline: what time it is, how wrong that may be, when a time will be.
+
+Reads the clock page of this node's time service and the node's own core clock; never waits for
+anybody. Thread-safe.
+"""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+from pathlib import Path
+from types import TracebackType
+
+from qot.clock import Clock
+from qot.errors import PageForeignError
+from qot.instant import Instant, Status
+from qot.page import PageReader, timeline_id
+from qot.params import ClockParams
+
+
+class WaitMode(StrEnum):
+    """Which reading of the timeline a wait goes by."""
+
+    ESTIMATE = "estimate"
+    """Wake when the estimate reaches the target."""
+    AFTER = "after"
+    """Wake when the target has certainly been reached (commit wait)."""
+    NOT_LATER = "not_later"
+    """Wake at the last moment at which the target has certainly not been passed."""
+
+
+class TimelineReader:
+    """One node's view of one timeline.
+
+    clock must be the node's own core clock, the one its time service runs on: emulated clocks are
+    functions of CLOCK_MONOTONIC, so that two processes with one model agree.
+    Raises the PageError of :class:`qot.page.PageReader`; PageForeignError for the page
+    of another timeline.
+    """
+
+    def __init__(self, page_path: Path, clock: Clock, timeline: str | None = None) -> None:
+        self.clock = clock
+        self._page = PageReader(page_path)
+        if timeline is not None and self._page.generation:
+            found = self._page.timeline_id
+            if found != timeline_id(timeline):
+                raise PageForeignError(
+                    f"{page_path} is the clock page of another timeline than {timeline!r}: give "
+                    "the path that this timeline's service writes"
+                )
+
+    def now(self) -> Instant:
+        """The present, in about 1.5 µs. Raises as :meth:`qot.page.PageReader.read` does."""
+        return self._page.read()[1].instant_at(self.clock.now_ns())
+
+    def stamp(self) -> tuple[int, int, int, int]:
+        """(estimate, earliest, latest, CLOCK_MONOTONIC) of one and the same moment, for logs."""
+        monotonic_ns = time.monotonic_ns()
+        core_ns = self.clock.from_monotonic_ns(monotonic_ns)
+        return *self._page.read()[1].interval_at(core_ns), monotonic_ns
+
+    def at_monotonic(self, monotonic_ns: int) -> Instant:
+        """The Instant of any moment of CLOCK_MONOTONIC, by the present parameters."""
+        return self._page.read()[1].instant_at(self.clock.from_monotonic_ns(monotonic_ns))
+
+    def status(self) -> Status:
+        """The status now: staleness and expiry are judged here, not by the service."""
+        return self._page.read()[1].status_at(self.clock.now_ns())
+
+    def params(self) -> ClockParams:
+        """The present parameters."""
+        return self._page.read()[1]
+
+    @property
+    def generation(self) -> int:
+        """Changes whenever the parameters do. Cheap."""
+        return self._page.generation
+
+    def counters(self) -> tuple[int, ...]:
+        """The service's exchange counters, in the order of :class:`qot.exchange.Counters`."""
+        return self._page.counters()
+
+    def to_monotonic_ns(self, timeline_ns: int, mode: WaitMode = WaitMode.ESTIMATE) -> int | None:
+        """When, on CLOCK_MONOTONIC, a timeline time will be or was, by the present parameters.
+
+        None while the node has never been synchronised: then no moment stands for that time.
+        """
+        params = self._page.read()[1]
+        if not params.bounded:
+            return None
+        if mode is WaitMode.ESTIMATE:
+            core_ns = params.core_at_estimate(timeline_ns)
+        elif mode is WaitMode.AFTER:
+            core_ns = params.core_at_earliest(timeline_ns)
+        else:
+            core_ns = params.core_at_latest(timeline_ns)
+        return self.clock.to_monotonic_ns(core_ns)
+
+    def close(self) -> None:
+        self._page.close()
+
+    def __enter__(self) -> TimelineReader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -88,8 +88,8 @@ _decoder = msgspec.json.Decoder(RunLock)
 
 
 def encode_lock(lock: RunLock) -> bytes:
-    """Indented JSON with a final newline; the same lock gives the same bytes."""
-    return msgspec.json.format(msgspec.json.encode(lock, order="deterministic"), indent=2) + b"\n"
+    """Indented JSON with a final newline. Mappings keep their order: tasks that of the config."""
+    return msgspec.json.format(msgspec.json.encode(lock), indent=2) + b"\n"
 
 
 def decode_lock(content: bytes) -> RunLock:

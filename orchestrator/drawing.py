@@ -25,10 +25,17 @@ PALETTE = (
 
 
 def colours(names: Sequence[str]) -> dict[str, str]:
-    """A colour for each name: the palette while it lasts, then evenly spaced hues in order."""
-    if len(names) <= len(PALETTE):
-        return dict(zip(names, PALETTE, strict=False))
+    """A colour for each name: the palette, then its light sisters, else hues in order."""
+    if len(names) <= 2 * len(PALETTE):
+        light = (_lighter(colour) for colour in PALETTE)
+        return dict(zip(names, (*PALETTE, *light), strict=False))
     return {name: _hue(index / len(names)) for index, name in enumerate(names)}
+
+
+def _lighter(colour: str) -> str:
+    """Half way to white."""
+    parts = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return "#" + "".join(f"{(part + 255) // 2:02x}" for part in parts)
 
 
 def _hue(turn: float) -> str:

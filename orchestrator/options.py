@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-DEFAULT_RUNS = Path("runs")
-"""Where run folders go when nothing else is said: below the current folder."""
+CONFIG_NAME = "jupiter_config.py"
+"""The settings file that is used when it lies in the current folder and none is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,8 @@ class RunOptions:
 
     app is the APP folder; nodes a nodes.txt; config a jupiter_config.py; mapping a placement JSON
     that replaces the scheduler's. jobs is how many jobs to stream, whatever the number of input
-    files; seed decides every random choice, emulated clocks included.
+    files; seed decides every random choice, emulated clocks included; runs is where the run folder
+    is made.
     """
 
     app: Path
@@ -25,4 +26,11 @@ class RunOptions:
     mapping: Path | None = None
     jobs: int | None = None
     seed: int | None = None
-    runs: Path = DEFAULT_RUNS
+    runs: Path | None = None
+
+
+def find_config(path: Path | None) -> Path | None:
+    """The settings file to use: the one that was named, else ``./jupiter_config.py``, else none."""
+    if path is None and Path(CONFIG_NAME).is_file():
+        return Path(CONFIG_NAME)
+    return path

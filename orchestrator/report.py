@@ -52,7 +52,7 @@ def report_figures(data: RunData) -> dict[str, Any]:
     return {
         "format": REPORT_FORMAT,
         "run": lock.run_id,
-        "folder": str(data.folder.path),
+        "folder": str(data.folder.path.resolve()),
         "app": {"name": lock.app.name, "folder": lock.app.folder, "dialect": lock.app.dialect},
         "status": status(data),
         "cluster": lock.cluster,

@@ -18,6 +18,7 @@ from jupiter.events import (
     QotChanged,
     ServiceExited,
     ServiceStarted,
+    Stamp,
     TaskDone,
     TaskFailed,
 )
@@ -57,6 +58,13 @@ class RunData:
     def unfinished(self) -> list[str]:
         """Jobs that were released and neither completed nor failed."""
         return [job for job in self.released if job not in self.done and job not in self.failed]
+
+    def release_of(self, end: JobDone | JobFailed) -> Stamp | None:
+        """When the job that ended was released, on home's clock."""
+        if end.released is not None:
+            return end.released
+        release = self.released.get(end.job)
+        return None if release is None else release.at
 
     def add(self, event: AnyEvent) -> None:
         """Sort one event in."""

@@ -23,9 +23,9 @@ def status(data: RunData) -> str:
 def job_figures(data: RunData) -> Figures:
     """Counts, end-to-end latency (home's own clock, release to last output) and throughput."""
     latencies = {
-        job: elapsed(done.released, done.at).estimate_ns
+        job: elapsed(release, done.at).estimate_ns
         for job, done in data.done.items()
-        if done.at is not None
+        if done.at is not None and (release := data.release_of(done)) is not None
     }
     return {
         "expected": data.lock.jobs_expected,
@@ -45,7 +45,8 @@ def _stream_ns(data: RunData) -> int | None:
     """From the first release to the last job's end, on home's clock."""
     ended: list[JobDone | JobFailed] = [*data.done.values(), *data.failed.values()]
     ends = [event.at.core_ns for event in ended if event.at is not None]
-    return max(ends) - min(event.released.core_ns for event in ended) if ends else None
+    begins = [stamp.core_ns for event in ended if (stamp := data.release_of(event)) is not None]
+    return max(ends) - min(begins) if ends and begins else None
 
 
 def _first_output_ns(data: RunData) -> int | None:
@@ -62,7 +63,7 @@ def output_figures(data: RunData) -> Figures:
     jobs = {job: dict(done.outputs) for job, done in data.done.items()}
     sizes = [size for files in jobs.values() for size in files.values()]
     return {
-        "folder": str(data.folder.outputs),
+        "folder": str(data.folder.outputs.resolve()),
         "files": len(sizes),
         "bytes": sum(sizes),
         "median_bytes": percentile(sorted(sizes), 50) if sizes else None,
@@ -88,7 +89,7 @@ def failure_figures(data: RunData) -> list[Figures]:
                 "attempts": call.attempt if call else None,
                 "exit_code": call.exit_code if call else None,
                 "stderr_tail": call.stderr_tail if call else "",
-                "dead_letter": str(letter) if letter.is_dir() else None,
+                "dead_letter": str(letter.resolve()) if letter.is_dir() else None,
             }
         )
     return failures

@@ -1,8 +1,8 @@
 """The timeline picture of a run: a row per node, a bar per call, over the run's time.
 
 Bars that overlap on one node are stacked in lanes. Small runs also show deliveries between nodes as
-thin lines; a bar with room holds its job's number; time-triggered runs show the planned instants as ticks.
-The time axis is the machine's own clock where all nodes share one, else the timeline.
+thin lines; a bar with room holds its job's number; planned instants are red ticks. The time axis is
+the machine's own clock where all nodes share one, else the timeline.
 """
 
 from __future__ import annotations

@@ -1,0 +1,60 @@
+"""What ``jupiter check`` says of an app that is whole: its shape, warnings, tree and pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from jupiter.app import App, Trigger
+from orchestrator.dag_text import dag_text
+from orchestrator.text_parts import duration, facts, shorten
+
+
+def check_figures(app: App, pictures: list[Path]) -> dict[str, Any]:
+    """The same as data."""
+    return {
+        "ok": True,
+        "app": app.name,
+        "folder": str(app.folder),
+        "dialect": app.dialect,
+        "tasks": {
+            task.name: {
+                "module": task.module,
+                "children": list(task.children),
+                "parents": list(app.parents(task.name)),
+                "executor": task.executor.value,
+                "trigger": task.trigger.value,
+                "output_policy": task.output_policy.value,
+                "node": task.node,
+            }
+            for task in app.tasks.values()
+        },
+        "edges": len(app.edges),
+        "ingress": list(app.ingress),
+        "sinks": list(app.sinks),
+        "services": list(app.services),
+        "period_ns": app.timing.period_ns if app.timing else None,
+        "warnings": list(app.warnings),
+        "pictures": [str(path) for path in pictures],
+    }
+
+
+def check_text(app: App, pictures: list[Path]) -> RenderableType:
+    """The page."""
+    timed = sum(task.trigger is Trigger.TIME for task in app.tasks.values())
+    shape = f"{len(app.tasks)} tasks, {len(app.edges)} edges"
+    if app.services:
+        shape += f", {len(app.services)} services"
+    if timed and app.timing:
+        period = duration(app.timing.period_ns)
+        shape += f"; {timed} fire at instants (@) of {app.timing.timeline}, every {period}"
+    rows = [("format", app.dialect), ("DAG", shape)]
+    rows += [("drawn", shorten(str(path.resolve()))) for path in pictures]
+    head = Text.assemble(("✓ ", "bold green"), (app.name, "bold"), ("  can run", "green"))
+    warnings = [Text.assemble(("  • ", "yellow"), warning) for warning in app.warnings]
+    tree = Padding(Text(dag_text(app), no_wrap=True, overflow="ellipsis"), (1, 0, 0, 2))
+    return Group(head, Padding(facts(rows), (0, 0, 0, 2)), *warnings, tree)

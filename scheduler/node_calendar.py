@@ -49,13 +49,15 @@ class NodeCalendar:
         first = self._cut(start_ns)
         after = self._cut(start_ns + duration_ns)
         free = self._free
-        if min(free[first:after]) < millicores:
-            raise ValueError(f"{millicores} millicores are not free from {start_ns} ns on")
-        for step in range(first, after):
-            free[step] -= millicores
+        enough = min(free[first:after]) >= millicores
+        if enough:
+            for step in range(first, after):
+                free[step] -= millicores
         for step in (after, first):
             if step > 0 and free[step] == free[step - 1]:
                 del free[step], self._times[step]
+        if not enough:
+            raise ValueError(f"{millicores} millicores are not free from {start_ns} ns on")
 
     def _cut(self, time_ns: int) -> int:
         """The index of the step that begins at ``time_ns``, made if there was none."""

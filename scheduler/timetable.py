@@ -183,7 +183,7 @@ class _Plan:
                 raise failed_always(self.problem, failure, self._explicit)
             high *= 2
         low = least - 1 if high == least else high // 2
-        while high - low > max(1, high // 1000):
+        while high - low > 1:
             middle = (low + high) // 2
             if isinstance(self.offsets(middle), Failure):
                 low = middle

@@ -147,7 +147,7 @@ def worst_end_ns(
     if task in offsets:
         return offsets[task] + problem.late_ns[node] + run
     ready = (
-        offsets[chain.anchor] + problem.late_ns.get(problem.node(chain.anchor), 0) + chain.delay_ns
+        offsets[chain.anchor] + problem.late_ns[problem.node(chain.anchor)] + chain.delay_ns
         for chain in chains[task]
     )
     return max(ready, default=0) + run

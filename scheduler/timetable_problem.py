@@ -28,8 +28,8 @@ class TimetableProblem:
 
     placement           task → node, for every task
     budgets_ns          task → C, for every task whose author gave none
-    transfer_ns         (parent, child) → X; (home, ingress) may be left out (or None): then a timed
-                        ingress needs nothing from home, and another one has its input at once
+    transfer_ns         (parent, child) → X; (home, ingress) may be left out (or None) for a
+                        time-triggered ingress: it needs nothing from home
     late_ns, early_ns   node → how far a clock may be behind / ahead, for every node in use, and for
                         home where something comes from it
     wake_lateness_ns    node → J
@@ -99,7 +99,7 @@ class TimetableProblem:
         for child, parents in self.parents.items():
             for parent in parents:
                 time = self.transfer(parent, child)
-                if time is None and parent != HOME:
+                if time is None and not (parent == HOME and child in self.timed):
                     seen = f"no transfer time for {parent} → {child}"
                     errors.append(_error(seen, "give it for every edge", "transfer_ns"))
                 elif time is not None and time < 0:

@@ -73,10 +73,8 @@ def _ways_back(problem: TimetableProblem, timetable: Timetable, task: str) -> di
         for parent in problem.app.parents(stage):
             hop = problem.transfer(parent, stage)
             if hop is None:
-                if stage == task:
-                    continue
-                hop = 0
-            way = longest_to[stage] + hop + problem.wake_lateness_ns.get(_place(problem, parent), 0)
+                continue
+            way = longest_to[stage] + hop + problem.wake_lateness_ns[_place(problem, parent)]
             way += 0 if parent == HOME else _budget(problem, parent)
             target = best if parent == HOME or parent in timetable.slots else longest_to
             target[parent] = max(way, target.get(parent, 0))
@@ -166,7 +164,7 @@ def _deadlines(problem: TimetableProblem, timetable: Timetable) -> list[Violatio
             begin = max(
                 (
                     _instant(problem, timetable, anchor)
-                    + problem.late_ns.get(_place(problem, anchor), 0)
+                    + problem.late_ns[_place(problem, anchor)]
                     + way
                     for anchor, way in _ways_back(problem, timetable, name).items()
                 ),

@@ -34,13 +34,10 @@ def chains(problem: TimetableProblem) -> dict[str, list[Chain]]:
         best: dict[str, Chain] = {}
         for parent in parents:
             hop = problem.transfer(parent, task)
-            if parent == HOME and hop is None:
-                if task in timed:
-                    continue
-                hop = 0
-            assert hop is not None
+            if hop is None:
+                continue
             own = problem.budget_ns(parent)
-            jitter = problem.wake_lateness_ns.get(problem.node(parent), 0)
+            jitter = problem.wake_lateness_ns[problem.node(parent)]
             if parent == HOME or parent in timed:
                 above = [Chain(parent, parent, 0, 0)]
             else:
@@ -64,5 +61,5 @@ def safe_offset_ns(problem: TimetableProblem, task: str, chain: Chain, anchor_ns
     source, target = problem.node(chain.anchor), problem.node(task)
     if source == target:
         return anchor_ns + problem.local_ns(chain.delay_ns)
-    late = problem.late_ns.get(source, 0)
+    late = problem.late_ns[source]
     return anchor_ns + chain.delay_ns + late + problem.early_ns[target]

@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import json
 import os
-import random
 import secrets
 import shutil
 import sys
@@ -32,10 +31,6 @@ HOST = "127.0.0.1"
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 10.0
 _MOST_RESTARTS = 20
-
-_OFFSET_NS = 200_000_000
-_DRIFT_PPB = 30_000
-_WANDER_PPB = 5_000
 
 
 class _Process:
@@ -83,7 +78,7 @@ class LocalCluster(Cluster):
 
     @property
     def clock_models(self) -> dict[str, dict[str, Any]]:
-        return {name: model.to_dict() for name, model in self._clocks.items()}
+        return {name: model.as_dict() for name, model in self._clocks.items()}
 
     async def start(self) -> None:
         authority = Authority(self._folder.parent.name)
@@ -220,19 +215,9 @@ class LocalCluster(Cluster):
 
 
 def emulated_clocks(names: Sequence[str], seed: int) -> dict[str, ClockModel]:
-    """A quartz for each node: an offset of up to 0.2 s, a drift of up to 30 ppm, a slow wander."""
+    """A quartz of its own for each node, all within the stated drift."""
     epoch_ns = monotonic_ns()
-    clocks = {}
-    for name in names:
-        chance = random.Random(f"{seed} {name}")
-        clocks[name] = ClockModel(
-            epoch_ns=epoch_ns,
-            offset_ns=chance.randint(-_OFFSET_NS, _OFFSET_NS),
-            drift_ppb=chance.randint(-_DRIFT_PPB, _DRIFT_PPB),
-            wander_ppb=_WANDER_PPB,
-            seed=chance.getrandbits(32),
-        )
-    return clocks
+    return {name: ClockModel.emulate(seed, name, epoch_ns) for name in names}
 
 
 def _environment() -> dict[str, str]:

@@ -261,9 +261,7 @@ def write_outputs(folder: Path, job: Job) -> dict[str, int]:
 
 def _named_files(job: Job) -> list[tuple[str, bytes | memoryview]]:
     """(name, bytes) of all outputs; equal names of different sinks get the sink in front."""
-    files = [
-        (sink, file) for sink, content in job.arrived.items() for file in content.files()
-    ]
+    files = [(sink, file) for sink, content in job.arrived.items() for file in content.files()]
     count: dict[str, int] = {}
     for _, file in files:
         count[file.name] = count.get(file.name, 0) + 1

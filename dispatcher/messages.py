@@ -114,7 +114,8 @@ class Control(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
 
 class Synchronize(Control, frozen=True):
-    """Where the reference of the timeline answers, as seen from this node."""
+    """Where the reference of the timeline answers, as seen from this node. Answered with Done when
+    the timeline is synchronized here."""
 
     host: str
     udp_port: int

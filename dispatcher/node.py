@@ -14,11 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from dispatcher import node_brain as brain
 from dispatcher.content import Content, ContentTooLarge
 from dispatcher.dead_letter import bury
 from dispatcher.event_log import EventLog
-from dispatcher.executor_pool import ExecutorPool
+from dispatcher.executor_pool import ExecutorPool, ServiceEvent
 from dispatcher.executors.base import Call, Outcome
 from dispatcher.home import HomeDesk
 from dispatcher.inbound import InboundData
@@ -51,15 +53,13 @@ class Node:
         self.clock = clock
         self.log = EventLog(folder / "events.jsonl")
         self.links: dict[str, PeerLink] = {}
-        self.executors = ExecutorPool(name, folder / "work")
+        self.executors = ExecutorPool(name, folder)
         self.brain: NodeBrain | None = None
         self.home: HomeDesk | None = None
         self.dead_letters = folder.parent.parent / "dead_letter"
         self.loop = asyncio.get_running_loop()
         self._client_context = client_context
-        self._spool = Spool(
-            folder / "spool", committed=self._committed, failed=self._disk_failed
-        )
+        self._spool = Spool(folder / "spool", committed=self._committed, failed=self._disk_failed)
         self._placement: dict[str, str] = {}
         self._inbound: set[InboundData] = set()
         self._local: deque[tuple[int, Delivery]] = deque()
@@ -121,6 +121,10 @@ class Node:
             inbound.close("this node stops")
         self._spool.close()
         self.log.flush()
+
+    def service_event(self, event: ServiceEvent) -> None:
+        """A service started or ended."""
+        self.log.add(msgspec.structs.replace(event, at=self.clock.stamp()))
 
     def notice(self, level: str, text: str) -> None:
         self.log.add(Notice(node=self.name, at=self.clock.stamp(), level=level, text=text))

@@ -283,9 +283,7 @@ class NodeBrain:
             return []
         if delivery.child not in self._stages:
             return [Warn(f"a delivery for {delivery.child} came to a node that does not host it")]
-        instance = self._instance(
-            delivery.job, delivery.index, delivery.child, delivery.release_ns
-        )
+        instance = self._instance(delivery.job, delivery.index, delivery.child, delivery.release_ns)
         instance.arrived[delivery.parent] = Arrived(delivery, event.content, event.received)
         if instance.state is not State.WAITING:
             return []  # it went ahead without this input (held or failed)
@@ -311,9 +309,7 @@ class NodeBrain:
         instance.state = State.READY
         if instance.stage.executor != "isolated":
             return [self._start(instance)]
-        heapq.heappush(
-            self._queue, (instance.index, self._rank[instance.stage.name], instance)
-        )
+        heapq.heappush(self._queue, (instance.index, self._rank[instance.stage.name], instance))
         return self._start_waiting_calls()
 
     def _start_waiting_calls(self) -> list[Command]:

@@ -12,8 +12,12 @@ from jupiter.errors import ClusterError
 from jupiter.events import Stamp
 from qot.alarm import Alarm
 from qot.clock import Clock, core_clock
+from qot.instant import Status
 from qot.service_config import ServiceConfig
 from qot.timeline import TimelineReader
+
+_SYNCHRONIZE_TIMEOUT_S = 20.0
+_LOOK_AGAIN_S = 0.005
 
 
 class NodeClock:
@@ -81,6 +85,19 @@ class NodeClock:
         assert self._service.stdin is not None
         order = json.dumps({"reference": [host, udp_port]})
         self._service.stdin.write(order.encode() + b"\n")
+
+    async def synchronized(self) -> None:
+        """Return when the timeline is synchronized on this node. Raises ClusterError when it does not
+        become so in time. The clock page tells nobody that it changed, so it is looked at."""
+        try:
+            async with asyncio.timeout(_SYNCHRONIZE_TIMEOUT_S):
+                while self._reader.status() is not Status.SYNCHRONIZED:
+                    await asyncio.sleep(_LOOK_AGAIN_S)
+        except TimeoutError:
+            raise ClusterError(
+                f"{self._config.node} is {self._reader.status()} after "
+                f"{_SYNCHRONIZE_TIMEOUT_S:.0f} s: the reference at {self._reference} can't be heard"
+            ) from None
 
     def stamp(self) -> Stamp:
         """The present, for the event log."""

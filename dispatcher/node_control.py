@@ -118,7 +118,9 @@ class NodeControl:
     # Time
 
     async def _synchronize(self, request: Synchronize, _: bytes) -> tuple[Control, bytes]:
-        self._node.clock.set_reference(request.host, request.udp_port)
+        if request.udp_port != self._node.clock.udp_port:
+            self._node.clock.set_reference(request.host, request.udp_port)
+        await self._node.clock.synchronized()
         return Done(), b""
 
     async def _time_state(self, _: TimeQuery, __: bytes) -> tuple[Control, bytes]:

@@ -167,9 +167,7 @@ class TimeTrigger:
 
     def _verdict(self, planned_ns: int, woke: Woke) -> str:
         stamp = woke.stamp
-        bound_ns = max(
-            stamp.latest_ns - stamp.estimate_ns, stamp.estimate_ns - stamp.earliest_ns
-        )
+        bound_ns = max(stamp.latest_ns - stamp.estimate_ns, stamp.estimate_ns - stamp.earliest_ns)
         if woke.status != "synchronized" or bound_ns > self._accuracy_ns:
             return INVALID
         if stamp.estimate_ns - planned_ns > self._accuracy_ns:

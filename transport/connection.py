@@ -168,9 +168,13 @@ class Connection:
                 callback()
 
     def _next_piece(self) -> bytes | memoryview:
-        """Many small frames become one record-sized piece; a large payload goes as it is."""
+        """Many small frames become one piece for the socket; a large payload is cut into such pieces."""
         first = self._outgoing.popleft()
-        if not self._outgoing or len(first) >= _JOIN_BYTES:
+        if len(first) > _JOIN_BYTES:
+            whole = memoryview(first)
+            self._outgoing.appendleft(whole[_JOIN_BYTES:])
+            return whole[:_JOIN_BYTES]
+        if not self._outgoing:
             return first
         pieces = [first]
         size = len(first)

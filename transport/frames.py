@@ -5,7 +5,7 @@
     header   msgpack, decoded by the owner of the connection
     payload  opaque bytes
 
-Both lengths are limited, so that a broken or hostile peer can't make a node reserve memory.
+Both lengths are limited, and memory grows with what has really arrived, not with what was announced.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ from collections.abc import Iterator
 _LENGTHS = struct.Struct(">II")
 
 MAX_HEADER_BYTES = 1 << 20
-MAX_PAYLOAD_BYTES = 8 << 20
-CHUNK_BYTES = 1 << 20
-"""Larger contents travel as several frames of at most this many payload bytes."""
+MAX_PAYLOAD_BYTES = 1 << 30
+"""All files of one delivery together; they are held in memory while they travel."""
 
 
 class FrameError(Exception):

@@ -85,9 +85,7 @@ class Authority:
         _write_private(credentials.certificate, certificate.public_bytes(pem))
         _write_private(
             credentials.key,
-            key.private_bytes(
-                pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            ),
+            key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
         )
         return credentials
 

@@ -1,0 +1,374 @@
+"""The run, phase by phase: check → start → sync → profile → schedule → deploy → stream → stop.
+
+Everything the user gave is judged before the first process starts. Whatever happens after that, the
+cluster is stopped and the run folder is readable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from clusters.base import Cluster, ClusterWatcher, NodeExit
+from clusters.local import LocalCluster
+from clusters.node_handle import NodeHandle
+from dispatcher.content import Content
+from dispatcher.executors.base import File
+from dispatcher.messages import (
+    Begin,
+    Deploy,
+    Done,
+    Peer,
+    Prepare,
+    Synchronize,
+    TimeQuery,
+    TimeState,
+)
+from jupiter.app import HOME, App
+from jupiter.app_check import check_app
+from jupiter.app_formats import load_app
+from jupiter.errors import ClusterError, InputError
+from jupiter.events import NodeLost, Notice, Phase
+from jupiter.nodes import NodeList, read_nodes
+from jupiter.placement import check_pins, check_placement, read_placement
+from jupiter.profile import Profiles
+from jupiter.profile_store import ProfileStore
+from jupiter.run_folder import ROOF, RunFolder, create_run
+from jupiter.run_lock import (
+    LockedTimeline,
+    RunLock,
+    content_hash,
+    lock_app,
+    lock_profiles,
+)
+from jupiter.settings import Settings, load_settings
+from jupiter.timetable import Timetable
+from orchestrator.job_source import JobSource, job_source
+from orchestrator.options import RunOptions
+from orchestrator.planning import fill_gaps, plan_placement, plan_timetable
+from orchestrator.profile_phase import profile_all
+from orchestrator.progress import Progress
+from orchestrator.stage_plans import service_plans, stage_plans
+from orchestrator.stream import JobStream
+from qot.clock import unix_ns
+from scheduler import registry
+
+DEFAULT_TIMELINE = "run"
+DEFAULT_ACCURACY_NS = 10_000_000
+WAKE_LATENESS_NS = 2_000_000
+"""J without SCHED_FIFO, see docs/quality_of_time.md."""
+LEAD_NS = 150_000_000
+"""How long before its release a periodic job leaves home."""
+START_MARGIN_NS = 400_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a run is made from, read and judged."""
+
+    app: App
+    nodes: NodeList
+    settings: Settings
+    source: JobSource
+    scheduler: str
+    seed: int
+    placement: dict[str, str] | None
+    warnings: tuple[str, ...]
+
+
+def read_inputs(options: RunOptions) -> Inputs:
+    """Read and judge everything the user gave. Raises InputError; nothing was started then."""
+    settings = load_settings(options.config or _default_file("jupiter_config.py"))
+    app = load_app(options.app, home_child=settings.home_child or None)
+    check_app(app)
+    nodes = read_nodes(options.nodes or settings.nodes_path)
+    check_pins(app, nodes)
+    name = options.scheduler or settings.scheduler
+    registry.get(name)
+    placement = None
+    if options.mapping is not None:
+        placement = read_placement(options.mapping, app, nodes)
+    elif settings.static_mapping:
+        placement = app.static_placement
+        check_placement(placement, app, nodes)
+    return Inputs(
+        app=app,
+        nodes=nodes,
+        settings=settings,
+        source=job_source(app, options.jobs),
+        scheduler=name,
+        seed=settings.seed if options.seed is None else options.seed,
+        placement=placement,
+        warnings=(*settings.warnings, *app.warnings, *nodes.warnings),
+    )
+
+
+def _default_file(name: str) -> Path | None:
+    path = Path(name)
+    return path if path.is_file() else None
+
+
+def run_app(options: RunOptions, progress: Progress) -> RunFolder:
+    """Run an app from start to end; returns the folder that all reports are made from.
+
+    Raises InputError before anything is started, or ClusterError when the cluster fails. Jobs that
+    fail are in the run folder, not an exception.
+    """
+    inputs = read_inputs(options)
+    run = create_run(options.runs, inputs.app.name)
+    progress.run(run.path)
+    for warning in inputs.warnings:
+        progress.notice(warning)
+    asyncio.run(Run(inputs, run, progress).execute())
+    return run
+
+
+class Run(ClusterWatcher):
+    """One execution of an app on a cluster."""
+
+    def __init__(self, inputs: Inputs, run: RunFolder, progress: Progress) -> None:
+        self._in = inputs
+        self._run = run
+        self._progress = progress
+        self._app = inputs.app
+        self._names = [HOME, *(name for name in inputs.nodes if name != HOME)]
+        timing = inputs.app.timing
+        self._timeline = timing.timeline if timing is not None else DEFAULT_TIMELINE
+        self._accuracy_ns = timing.accuracy_ns if timing is not None else DEFAULT_ACCURACY_NS
+        self._stream: JobStream | None = None
+        self._begin = Begin()
+        self._placement: dict[str, str] = {}
+        self._timetable: Timetable | None = None
+
+    async def execute(self) -> None:
+        """All phases. The cluster is stopped in any case."""
+        self._phase("start", f"{len(self._names)} nodes")
+        ports = self._in.settings.port_range
+        self._cluster = LocalCluster(
+            self._names,
+            self._run.nodes,
+            timeline=self._timeline,
+            seed=self._in.seed,
+            first_port=ports[0] if ports else 0,
+        )
+        for warning in self._in.warnings:
+            self._notice("warning", warning)
+        await self._cluster.start()
+        try:
+            await self._phases(self._cluster)
+        finally:
+            self._phase("stop")
+            await self._cluster.stop()
+            self._run.gather()
+
+    async def _phases(self, cluster: Cluster) -> None:
+        for name in self._names:
+            self._progress.node(name, "up")
+        self._phase("sync", f"timeline {self._timeline}")
+        await asyncio.gather(*map(self._synchronize, cluster.nodes.values()))
+        self._phase("profile", "links, nodes and tasks")
+        await asyncio.gather(*map(self._prepare, cluster.nodes.values()))
+        profiles = await self._profile()
+        self._phase("schedule", self._in.scheduler)
+        await self._plan(profiles)
+        self._phase("deploy")
+        await asyncio.gather(*map(self._deploy, cluster.nodes.values()))
+        self._stream = JobStream(self._in.source, cluster.nodes, self._progress, ahead=self._window)
+        cluster.watch(self)
+        self._progress.expect(self._in.source.count)
+        self._phase("stream", f"{self._in.source.count} jobs")
+        await self._begin_all()
+        await self._stream.run()
+
+    # Phases
+
+    async def _synchronize(self, handle: NodeHandle) -> None:
+        host, udp_port = self._cluster.reference
+        await handle.ask(Synchronize(host=host, udp_port=udp_port), Done)
+
+    async def _prepare(self, handle: NodeHandle) -> None:
+        peers = [Peer(other.name, other.host, other.port) for other in self._cluster.nodes.values()]
+        cores_per_node = max(1, _cores() // max(1, len(self._names) - 1))
+        prepare = Prepare(
+            app=self._app.name,
+            app_folder=str(self._app.folder.absolute()),
+            scripts=str(self._app.scripts.absolute()),
+            stages=stage_plans(self._app),
+            peers=peers,
+            job_limit=self._window,
+            parallel_calls=cores_per_node,
+        )
+        await handle.ask(prepare, Done)
+
+    @property
+    def _window(self) -> int:
+        """Periodic jobs are limited by their period, and must not be by the window."""
+        return self._in.settings.window if self._app.timing is None else 1 << 16
+
+    async def _profile(self) -> Profiles:
+        entries, payload = self._in.source.read(0)
+        first_job: list[File] = Content(tuple(entries), payload, 0).files()
+        measured = await profile_all(
+            self._app,
+            self._cluster.nodes,
+            first_job,
+            lambda text: self._notice("warning", text),
+        )
+        with ProfileStore(self._run.path.parent / "profiles.sqlite") as store:
+            store.add_links(measured.links.values())
+            store.add_nodes(measured.nodes.values())
+            store.add_tasks(self._app.name, content_hash(self._app), measured.tasks.values())
+        profiles, assumed = fill_gaps(self._app, self._names, measured)
+        if assumed:
+            self._notice("warning", f"costs are assumed, not measured, for {_some(assumed)}")
+        return profiles
+
+    async def _plan(self, profiles: Profiles) -> None:
+        states = {}
+        for name, handle in self._cluster.nodes.items():
+            states[name], _ = await handle.ask(TimeQuery(), TimeState)
+        late_ns = {
+            name: state.now.latest_ns - state.now.estimate_ns for name, state in states.items()
+        }
+        early_ns = {
+            name: state.now.estimate_ns - state.now.earliest_ns for name, state in states.items()
+        }
+        timing = self._app.timing
+        clock_error_ns = None
+        if timing is not None:
+            clock_error_ns = {name: max(late_ns[name], early_ns[name]) for name in self._names}
+        schedule = plan_placement(
+            self._app,
+            self._names,
+            profiles,
+            scheduler_name=self._in.scheduler,
+            placement=self._in.placement,
+            clock_error_ns=clock_error_ns,
+        )
+        self._placement = schedule.placement()
+        if timing is not None:
+            self._timetable = plan_timetable(
+                self._app,
+                self._placement,
+                profiles,
+                late_ns=_with_horizon(late_ns),
+                early_ns=_with_horizon(early_ns),
+                wake_lateness_ns=WAKE_LATENESS_NS,
+                lead_ns=LEAD_NS,
+            )
+        self._run.write_lock(
+            RunLock(
+                run_id=self._run.run_id,
+                app=lock_app(self._app),
+                nodes=self._names,
+                placement=self._placement,
+                scheduler=self._in.scheduler if self._in.placement is None else "given placement",
+                timetable=self._timetable,
+                profiles=lock_profiles(profiles),
+                clock_models=self._cluster.clock_models,
+                reference=HOME,
+                timeline=LockedTimeline(name=self._timeline, accuracy_ns=self._accuracy_ns),
+                one_machine=self._cluster.one_machine,
+                jobs_expected=self._in.source.count,
+                seed=self._in.seed,
+                versions=_versions(),
+                settings=self._in.settings.model_dump(mode="json"),
+            )
+        )
+
+    async def _deploy(self, handle: NodeHandle) -> None:
+        others = [name for name in self._names if name != HOME] or [HOME]
+        environment = {
+            "HOME_NODE": HOME,
+            "OWN_IP": handle.host,
+            "ALL_NODES": ":".join(others),
+            "ALL_NODES_IPS": ":".join(self._cluster.nodes[name].host for name in others),
+        }
+        deploy = Deploy(
+            placement=self._placement,
+            services=service_plans(self._app, handle.name, others[0]),
+            timetable=self._timetable,
+            jobs=self._in.source.count,
+            accuracy_ns=self._accuracy_ns,
+            environment=environment,
+            ingress=self._app.ingress,
+            sinks=self._app.sinks,
+            outputs=str(self._run.outputs.absolute()),
+        )
+        await handle.ask(deploy, Done)
+
+    async def _begin_all(self) -> None:
+        assert self._stream is not None
+        nodes = self._cluster.nodes
+        if self._timetable is not None:
+            state, _ = await nodes[HOME].ask(TimeQuery(), TimeState)
+            start_ns = state.now.estimate_ns + START_MARGIN_NS + LEAD_NS
+            self._begin = Begin(start_ns=start_ns, lead_ns=LEAD_NS)
+        for handle in nodes.values():
+            self._stream.follow(handle)
+        others = [handle for handle in nodes.values() if handle.name != HOME]
+        await asyncio.gather(*(handle.ask(self._begin, Done) for handle in others))
+        await nodes[HOME].ask(self._begin, Done)
+
+    # Nodes that come and go
+
+    async def node_lost(self, exit: NodeExit) -> None:
+        self._progress.node(exit.name, "lost")
+        self._run.append(NodeLost(node=ROOF, lost=exit.name, pid=exit.pid, reason=exit.reason))
+
+    async def node_back(self, handle: NodeHandle) -> None:
+        assert self._stream is not None
+        with contextlib.suppress(
+            ClusterError
+        ):  # lost again: the cluster tells so, and we try again
+            await self._synchronize(handle)
+            await self._prepare(handle)
+            await self._deploy(handle)
+            self._stream.follow(handle)
+            await handle.ask(self._begin, Done)
+            if handle.name == HOME:
+                self._stream.resubmit()
+            self._progress.node(handle.name, "up")
+
+    async def node_given_up(self, exit: NodeExit) -> None:
+        assert self._stream is not None
+        self._progress.node(exit.name, "down")
+        self._stream.give_up(ClusterError(f"{exit.name} keeps ending: {exit.reason}"))
+
+    # Telling
+
+    def _phase(self, name: str, detail: str = "") -> None:
+        self._progress.phase(name, detail)
+        self._run.append(Phase(node=ROOF, name=name, detail=detail, unix_ns=unix_ns()))
+
+    def _notice(self, level: str, text: str) -> None:
+        self._progress.notice(text)
+        self._run.append(Notice(node=ROOF, level=level, text=text))
+
+
+def _with_horizon(bounds_ns: dict[str, int]) -> dict[str, int]:
+    """A bound now → the bound to plan with: exchanges come and go, and the next may be worse."""
+    return {name: 2 * bound_ns + 100_000 for name, bound_ns in bounds_ns.items()}
+
+
+def _cores() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0))
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version(), "system": platform.platform()}
+    for package in ("jupiter-dispersed", "numpy", "networkx", "msgspec"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[package] = metadata.version(package)
+    return versions

@@ -204,6 +204,9 @@ BLOCKS: dict[tuple[str, ...], type[Block]] = {
 def schema_text() -> str:
     """The JSON Schema of ``app.yaml``, as the shipped file holds it."""
     schema = AppFile.model_json_schema()
+    for table in schema["properties"].values():
+        if "patternProperties" in table:
+            table["additionalProperties"] = False  # a name that can't be one is an error
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     return json.dumps(schema, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 

@@ -26,7 +26,8 @@ from jupiter.text_files import numbered_lines, read_text
 from jupiter.yaml_lines import read_yaml
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_HOST = re.compile(r"[A-Za-z0-9_.:\[\]-]+")
+_HOST = re.compile(r"[A-Za-z0-9_.:\[\]][A-Za-z0-9_.:\[\]-]*")  # never like an option of ssh
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,13 @@ class _Reader:
                 "write a host name or an address, for example localhost",
                 node.line,
                 "host",
+            )
+        elif node.user is not None and not _USER.fullmatch(node.user):
+            self.fail(
+                f"{node.user!r} can't be a user name",
+                "write the name that you log in with, for example pi",
+                node.line,
+                "user",
             )
         elif node.name in self.nodes:
             first = self.nodes[node.name].line

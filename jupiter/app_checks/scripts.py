@@ -6,6 +6,8 @@ Code is looked at as a syntax tree and never imported, so a check runs nobody's 
 from __future__ import annotations
 
 import ast
+import io
+import tokenize
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,7 +15,7 @@ from pathlib import Path
 
 from jupiter.app import App, Executor, Service, Task
 from jupiter.errors import InputError
-from jupiter.text_files import suggestion
+from jupiter.text_files import decode_text, suggestion
 
 _ARGUMENTS = {
     Executor.ISOLATED: ("files", "pathin", "pathout"),
@@ -120,9 +122,11 @@ class _Checker:
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
-                    tree = ast.parse(path.read_bytes(), filename=str(path))
+                    tree = ast.parse(_source(path), filename=str(path))
                     compile(tree, str(path), "exec", dont_inherit=True)
                     self.trees[path] = tree
+            except InputError as error:
+                self.errors.append(error)
             except SyntaxError as error:
                 self.errors.append(
                     InputError(
@@ -147,6 +151,23 @@ class _Checker:
                     )
                 )
         return self.trees[path]
+
+
+def _source(path: Path) -> bytes:
+    """A script as bytes that decode as they say they do; Python itself lets comments pass.
+
+    Raises InputError with the line that does not decode, SyntaxError for an unknown encoding.
+    """
+    raw = path.read_bytes()
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
+    except SyntaxError:
+        encoding = "utf-8"  # the parser finds an unknown encoding again, with its line
+    if encoding in ("utf-8", "utf-8-sig"):
+        decode_text(raw, path)
+    else:
+        raw.decode(encoding)
+    return raw
 
 
 def _contract_fault(tree: ast.Module, executor: Executor) -> tuple[str, str, int | None] | None:

@@ -1,0 +1,99 @@
+"""nodes.txt of every generation, and what is said about a bad one."""
+
+from __future__ import annotations
+
+import pytest
+
+from jupiter.nodes import Node, local_nodes, read_nodes
+
+
+def read(write, text: str, name: str = "nodes.txt"):
+    return read_nodes(write({name: text}) / name)
+
+
+def test_two_columns(write):
+    nodes = read(write, "# mine\nhome  host-a \n\nnode1 10.0.0.5\nnode3 pi@host-c")
+    assert list(nodes) == ["home", "node1", "node3"]
+    assert nodes.home == Node("home", "host-a", line=2)
+    assert nodes["node3"] == Node("node3", "host-c", user="pi", line=5)
+    assert not nodes.warnings
+
+
+def test_four_columns_forget_the_password_and_say_why(write):
+    nodes = read(write, "home host-a root hunter2\nnode1 host-b root hunter2\n")
+    assert nodes["node1"].user == "root"
+    (warning,) = nodes.warnings
+    assert "line 1, 2" in warning
+    assert "secrets do not" in warning
+    assert "hunter2" not in repr(nodes)
+
+
+def test_circe_2017(write):
+    nodes = read(write, "scheduler root@10.0.0.1 hunter2\nnode1 root@10.0.0.2 hunter2\n")
+    assert list(nodes) == ["home", "node1"]
+    assert nodes.home == Node("home", "10.0.0.1", user="root", line=1)
+    assert len(nodes.warnings) == 2
+    assert "hunter2" not in repr(nodes)
+
+
+def test_drupe(write):
+    text = "Tag,Node,Region\nhome,me@10.0.0.1,FRA,hunter2\nnode1, 10.0.0.2 , LON\n"
+    nodes = read(write, text)
+    assert nodes.home == Node("home", "10.0.0.1", user="me", region="FRA", line=2)
+    assert nodes["node1"] == Node("node1", "10.0.0.2", region="LON", line=3)
+    assert len(nodes.warnings) == 1
+
+
+@pytest.mark.parametrize("key", ["node_map", "node_list"])
+def test_nodes_of_app_config_yaml(write, key):
+    nodes = read(write, f"{key}:\n  home: master\n  node1: n0\n", "app_config.yaml")
+    assert nodes["node1"] == Node("node1", "n0", line=3)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said", "fix"),
+    [
+        ("", None, "no node 'home'", "home localhost"),
+        ("node1 host\n", None, "no node 'home'", "home localhost"),
+        ("home a\nnode1 b\nnode1 c\n", 3, "twice, first in line 2", "rename"),
+        ("home a\nhome b\n", 2, "twice", "remove"),
+        ("home a\nnode1\n", 2, "1 column", "NAME HOST"),
+        ("home a root hunter2 5\n", 1, "5 columns", "NAME HOST"),
+        ("home,a,b,hunter2,5\n", 1, "5 columns", "TAG,HOST"),
+        ("home a\nnode;1 b\n", 2, "'node;1'", "letters"),
+        ("home a\nnode1 $(x)\n", 2, "can't be a host", "address"),
+        ("home a\nnode1 -oflag\n", 2, "can't be a host", "address"),
+        ("home a\nnode1 -x@b\n", 2, "can't be a user", "log in"),
+    ],
+)
+def test_bad_lists(write, errors, text, line, said, fix):
+    found = errors(lambda: read(write, text))
+    match = [error for error in found if said in error.seen]
+    assert match, [str(error) for error in found]
+    assert match[0].line == line
+    assert fix in match[0].fix
+    assert not any("hunter2" in str(error) for error in found)
+
+
+def test_missing_and_unreadable_lists(tmp_path, errors):
+    (error,) = errors(lambda: read_nodes(tmp_path / "nodes.txt"))
+    assert error.file == str(tmp_path / "nodes.txt")
+    (tmp_path / "nodes.txt").write_bytes(b"home a\n\xff\n")
+    (error,) = errors(lambda: read_nodes(tmp_path / "nodes.txt"))
+    assert error.line == 2
+
+
+def test_all_faults_come_together(write, errors):
+    assert len(errors(lambda: read(write, "node1\nnode2 a\nnode2 b\n"))) >= 2
+
+
+def test_local_nodes():
+    assert list(local_nodes(3)) == ["home", "node1", "node2"]
+    with pytest.raises(ValueError, match="at least home"):
+        local_nodes(0)
+
+
+def test_shipped_list_is_good(request):
+    nodes = read_nodes(request.config.rootpath / "nodes.txt")
+    assert len(nodes) == 4
+    assert {node.host for node in nodes.values()} == {"localhost"}

@@ -49,6 +49,7 @@ def fit_link(
                 f"a {name} of {bad[0]} in the samples of {source} → {target}: it must be from "
                 f"0 to {LARGEST:.0e}"
             )
+    sizes = np.rint(sizes)
     latency, slope = _fit(sizes, durations)
     residuals = np.maximum(durations - latency - slope * sizes, 0)
     return LinkProfile(

@@ -7,12 +7,14 @@ three periods.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from jupiter.app import HOME, Trigger
 from jupiter.timetable import Timetable
 from scheduler.timetable_problem import TimetableProblem
 from scheduler.verify import Violation
+
+Parents = Mapping[str, tuple[str, ...]]
 
 
 def timetable_violations(problem: TimetableProblem, timetable: Timetable) -> list[Violation]:
@@ -26,10 +28,11 @@ def timetable_violations(problem: TimetableProblem, timetable: Timetable) -> lis
     found = _slots(problem, timetable)
     if found:
         return found
+    parents = {name: problem.app.parents(name) for name in problem.app.tasks}
     return [
-        *_inputs(problem, timetable),
+        *_inputs(problem, timetable, parents),
         *_capacity(problem, timetable),
-        *_deadlines(problem, timetable),
+        *_deadlines(problem, timetable, parents),
     ]
 
 
@@ -65,12 +68,14 @@ def _place(problem: TimetableProblem, task: str) -> str:
     return HOME if task == HOME else problem.placement[task]
 
 
-def _ways_back(problem: TimetableProblem, timetable: Timetable, task: str) -> dict[str, int]:
+def _ways_back(
+    problem: TimetableProblem, timetable: Timetable, parents: Parents, task: str
+) -> dict[str, int]:
     """Anchor → the longest true time from its instant until ``task`` has its inputs through it."""
     best: dict[str, int] = {}
     longest_to = {task: 0}
-    for stage in _event_stages_above(problem, timetable, task):
-        for parent in problem.app.parents(stage):
+    for stage in _event_stages_above(timetable, parents, task):
+        for parent in parents[stage]:
             hop = problem.transfer(parent, stage)
             if hop is None:
                 continue
@@ -81,21 +86,19 @@ def _ways_back(problem: TimetableProblem, timetable: Timetable, task: str) -> di
     return best
 
 
-def _event_stages_above(
-    problem: TimetableProblem, timetable: Timetable, task: str
-) -> Iterator[str]:
+def _event_stages_above(timetable: Timetable, parents: Parents, task: str) -> Iterator[str]:
     """``task`` and the event-triggered stages that it hears of, each before its parents."""
     order: list[str] = []
     seen = {task}
 
     def visit(stage: str) -> None:
-        stack = [(stage, iter(problem.app.parents(stage)))]
+        stack = [(stage, iter(parents[stage]))]
         while stack:
             current, rest = stack[-1]
             for parent in rest:
                 if parent != HOME and parent not in timetable.slots and parent not in seen:
                     seen.add(parent)
-                    stack.append((parent, iter(problem.app.parents(parent))))
+                    stack.append((parent, iter(parents[parent])))
                     break
             else:
                 order.append(current)
@@ -109,10 +112,10 @@ def _instant(problem: TimetableProblem, timetable: Timetable, anchor: str) -> in
     return -problem.lead_ns if anchor == HOME else timetable.slots[anchor].offset_ns
 
 
-def _inputs(problem: TimetableProblem, timetable: Timetable) -> list[Violation]:
+def _inputs(problem: TimetableProblem, timetable: Timetable, parents: Parents) -> list[Violation]:
     found = []
     for name, slot in timetable.slots.items():
-        for anchor, way in _ways_back(problem, timetable, name).items():
+        for anchor, way in _ways_back(problem, timetable, parents, name).items():
             start = _instant(problem, timetable, anchor)
             gap = slot.offset_ns - start
             node = _place(problem, anchor)
@@ -152,7 +155,9 @@ def _capacity(problem: TimetableProblem, timetable: Timetable) -> list[Violation
     return found
 
 
-def _deadlines(problem: TimetableProblem, timetable: Timetable) -> list[Violation]:
+def _deadlines(
+    problem: TimetableProblem, timetable: Timetable, parents: Parents
+) -> list[Violation]:
     found = []
     for name, task in problem.app.tasks.items():
         if task.timing.deadline_ns is None:
@@ -166,7 +171,7 @@ def _deadlines(problem: TimetableProblem, timetable: Timetable) -> list[Violatio
                     _instant(problem, timetable, anchor)
                     + problem.late_ns[_place(problem, anchor)]
                     + way
-                    for anchor, way in _ways_back(problem, timetable, name).items()
+                    for anchor, way in _ways_back(problem, timetable, parents, name).items()
                 ),
                 default=0,
             )

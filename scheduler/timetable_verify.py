@@ -6,7 +6,6 @@ three periods.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 
 from jupiter.app import HOME, Trigger
@@ -90,21 +89,17 @@ def _event_stages_above(timetable: Timetable, parents: Parents, task: str) -> It
     """``task`` and the event-triggered stages that it hears of, each before its parents."""
     order: list[str] = []
     seen = {task}
-
-    def visit(stage: str) -> None:
-        stack = [(stage, iter(parents[stage]))]
-        while stack:
-            current, rest = stack[-1]
-            for parent in rest:
-                if parent != HOME and parent not in timetable.slots and parent not in seen:
-                    seen.add(parent)
-                    stack.append((parent, iter(parents[parent])))
-                    break
-            else:
-                order.append(current)
-                stack.pop()
-
-    visit(task)
+    stack = [(task, iter(parents[task]))]
+    while stack:
+        stage, rest = stack[-1]
+        for parent in rest:
+            if parent != HOME and parent not in timetable.slots and parent not in seen:
+                seen.add(parent)
+                stack.append((parent, iter(parents[parent])))
+                break
+        else:
+            order.append(stage)
+            stack.pop()
     return reversed(order)
 
 
@@ -121,7 +116,7 @@ def _inputs(problem: TimetableProblem, timetable: Timetable, parents: Parents) -
             node = _place(problem, anchor)
             if node == slot.node:
                 short = way * 10**9 + problem.drift_ppb * gap - gap * 10**9
-                short_ns = math.ceil(short / 10**9)
+                short_ns = -(-short // 10**9)
             else:
                 short_ns = way + problem.late_ns[node] + problem.early_ns[slot.node] - gap
             if short_ns > 0:

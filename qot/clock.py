@@ -45,6 +45,11 @@ def monotonic_ns() -> int:
     return time.monotonic_ns()
 
 
+def unix_ns() -> int:
+    """The wall clock, for dates that people read. Never used to order or to time anything."""
+    return time.time_ns()
+
+
 class MonotonicClock:
     """CLOCK_MONOTONIC itself."""
 

@@ -31,7 +31,8 @@ class FilterConfig:
 
     missed: exchanges in a row that may fail before holdover. settling: exchanges after a start
     whose corrections are taken at once. quarantine, quarantine_ns: a disruption ends after so many
-    consistent exchanges over at least that time, lest a broken drift limit hides between two.
+    consistent exchanges over at least that time, lest a broken drift limit hides between two; the
+    time doubles, up to 32-fold, with each contradiction that follows soon on the last.
     """
 
     drift_ppb: int
@@ -61,6 +62,7 @@ class ClockFilter:
         self._newest_at_ns = 0
         self._quarantine = 0
         self._quarantined_at_ns = 0
+        self._quarantine_ns = config.quarantine_ns
         self._settling = config.settling
         self._step_marker = 0
         self._params: ClockParams | None = None
@@ -81,14 +83,13 @@ class ClockFilter:
 
     def _take(self, sample: Sample) -> None:
         if self._bound.add(sample):
-            served = sample.t4_ns - self._quarantined_at_ns >= self.config.quarantine_ns
+            served = sample.t4_ns - self._quarantined_at_ns >= self._quarantine_ns
             if self._quarantine > 1 or (self._quarantine == 1 and served):
                 self._quarantine -= 1
         else:
             self.contradictions += 1
             self._restart()
-            self._quarantine = self.config.quarantine
-            self._quarantined_at_ns = sample.t4_ns
+            self._put_in_quarantine(sample.t4_ns)
             if not self._bound.add(sample):
                 return  # It contradicts itself: the reference's own stamps make no sense.
         self._fit.add(sample)
@@ -96,6 +97,14 @@ class ClockFilter:
         self._newest = HardBound(self.config.drift_ppb, self.config.granularity_ns)
         self._newest.add(sample)
         self._newest_at_ns = sample.t4_ns
+
+    def _put_in_quarantine(self, now_ns: int) -> None:
+        """Promise nothing for a while; for longer, if that did not help lately."""
+        shortest, last = self.config.quarantine_ns, self._quarantine_ns
+        soon = self.contradictions > 1 and now_ns - self._quarantined_at_ns < 4 * last
+        self._quarantine_ns = min(2 * last, 32 * shortest) if soon else shortest
+        self._quarantine = self.config.quarantine
+        self._quarantined_at_ns = now_ns
 
     def _restart(self) -> None:
         """Believe nothing from before."""

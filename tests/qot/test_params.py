@@ -1,0 +1,97 @@
+"""The arithmetic between core time and timeline time."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qot.clock import SECOND_NS
+from qot.instant import Status
+from qot.params import ClockParams
+
+DRIFT = 100_000
+TARGETS = st.integers(-100 * SECOND_NS, 100 * SECOND_NS)
+
+
+@st.composite
+def parameters(draw: st.DrawFn) -> ClockParams:
+    rate = draw(st.integers(-DRIFT, DRIFT))
+    return ClockParams(
+        Status.SYNCHRONIZED,
+        as_of_ns=draw(st.integers(0, 10**15)),
+        timeline_ns=draw(st.integers(-(10**15), 10**15)),
+        rate_ppb=rate,
+        early_ns=draw(st.integers(0, 10**9)),
+        late_ns=draw(st.integers(1, 10**9)),
+        early_growth_ppb=DRIFT + rate,
+        late_growth_ppb=DRIFT - rate,
+        fresh_until_ns=10**18,
+        void_after_ns=10**18,
+    )
+
+
+@given(parameters(), TARGETS, TARGETS)
+def test_the_interval_surrounds_the_estimate_and_only_widens(
+    params: ClockParams, a: int, b: int
+) -> None:
+    near, far = sorted((a, b), key=abs)
+    if (near < 0) != (far < 0):
+        near = 0
+    _, _, _ = params.interval_at(params.as_of_ns + near)
+    widths = []
+    for age in (near, far):
+        estimate, earliest, latest = params.interval_at(params.as_of_ns + age)
+        assert earliest <= estimate <= latest
+        widths.append(latest - earliest)
+    assert widths[0] <= widths[1] + 1
+
+
+@given(parameters(), TARGETS, st.integers(-DRIFT, DRIFT), st.floats(0, 1))
+def test_no_clock_within_the_drift_limit_leaves_the_interval(
+    params: ClockParams, age: int, drift_ppb: int, where: float
+) -> None:
+    _, earliest, latest = params.interval_at(params.as_of_ns)
+    # late_ns has 1 ns for the rounding of the estimate, which is not there for the truth.
+    start = earliest + int(where * (latest - 1 - earliest))
+    truth = start + age + drift_ppb * age // SECOND_NS
+    assert params.instant_at(params.as_of_ns + age).contains(truth)
+
+
+@given(parameters(), TARGETS)
+def test_projections_to_core_time_are_exact(params: ClockParams, gap: int) -> None:
+    target = params.timeline_ns + gap
+    core = params.core_at_estimate(target)
+    assert params.estimate_at(core) >= target > params.estimate_at(core - 1)
+    core = params.core_at_earliest(target)
+    assert params.interval_at(core)[1] >= target > params.interval_at(core - 3)[1]
+    core = params.core_at_latest(target)
+    assert params.interval_at(core)[2] <= target < params.interval_at(core + 3)[2]
+    after, not_later = params.core_at_earliest(target), params.core_at_latest(target)
+    assert not_later <= params.core_at_estimate(target) <= after
+
+
+def test_a_page_that_nobody_renews_loses_its_rank_by_itself() -> None:
+    params = ClockParams(Status.SYNCHRONIZED, 0, 0, fresh_until_ns=10, void_after_ns=20)
+    assert [params.status_at(core) for core in (10, 11, 20, 21)] == [
+        Status.SYNCHRONIZED,
+        Status.HOLDOVER,
+        Status.HOLDOVER,
+        Status.UNSYNCHRONIZED,
+    ]
+
+
+def test_a_disruption_does_not_age_into_a_holdover() -> None:
+    params = ClockParams(Status.DISRUPTED, 0, 0, fresh_until_ns=10, void_after_ns=20)
+    assert params.status_at(15) is Status.DISRUPTED
+
+
+def test_without_an_exchange_there_is_no_bound() -> None:
+    params = ClockParams(Status.UNSYNCHRONIZED, 0, 0, void_after_ns=100)
+    assert not params.bounded
+    assert params.instant_at(5).error_ns >= 2**60
+
+
+def test_the_sigma_grows_with_age() -> None:
+    params = ClockParams(Status.SYNCHRONIZED, 0, 0, sigma_ns=300, sigma_growth_ppb=400)
+    assert params.sigma_at(0) == 300
+    assert params.sigma_at(SECOND_NS) == params.sigma_at(-SECOND_NS) == 500

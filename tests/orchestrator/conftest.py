@@ -55,7 +55,11 @@ class Maker:
         values: dict[str, object] = {
             "run_id": "made-up",
             "app": LockedApp(
-                name="made_up", folder="apps/made_up", dialect="yaml", tasks=tasks, ingress=["split"]
+                name="made_up",
+                folder="apps/made_up",
+                dialect="yaml",
+                tasks=tasks,
+                ingress=["split"],
             ),
             "nodes": ["home", "node1", "node2"],
             "placement": {"split": "node1", "left": "node1", "right": "node2", "join": "node1"},

@@ -57,6 +57,7 @@ Size = Annotated[
     _parsed(parse_size_bytes),
     WithJsonSchema(_units("A size", "B|kB|KB|MB|GB|KiB|MiB|GiB", "64MiB")),
 ]
+Port = Annotated[int, Field(ge=1, le=65535)]
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Names = Annotated[
     list[str],
@@ -184,7 +185,7 @@ class AppFile(Block):
     timing: TimingBlock | None = None
     tasks: dict[Name, TaskBlock] = Field(min_length=1, description="The DAG, task by task.")
     services: dict[Name, ServiceBlock] = {}
-    ports: dict[int, int] = Field(
+    ports: dict[Port, Port] = Field(
         default={}, description="Extra ports: service port to port inside."
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os.path
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -33,6 +34,13 @@ def read_text(path: Path, what: str) -> str:
 
 def decode_text(raw: bytes, path: Path) -> str:
     """``raw`` as UTF-8 text without a byte-order mark. Raises InputError with the bad line."""
+    if b"\0" in raw:
+        raise InputError(
+            "a zero byte: this is not text",
+            "save the file as UTF-8 text",
+            file=path,
+            line=raw.count(b"\n", 0, raw.index(b"\0")) + 1,
+        )
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -67,6 +75,11 @@ def suggestion(word: str, known: Iterable[str], otherwise: str) -> str:
     """``did you mean 'x'?`` when a known word is near, else ``otherwise``."""
     found = nearest(word, known)
     return f"did you mean {found!r}? If not: {otherwise}" if found else otherwise
+
+
+def is_below(path: Path, folder: Path) -> bool:
+    """Whether ``path`` lies in ``folder`` as it is written; where links lead is not looked at."""
+    return Path(os.path.abspath(path)).is_relative_to(os.path.abspath(folder))
 
 
 def find_line(text: str, fragment: str) -> int | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from jupiter.app import App, Executor, Service, Task
 from jupiter.errors import InputError
-from jupiter.text_files import decode_text, suggestion
+from jupiter.text_files import decode_text, is_below, suggestion
 
 _ARGUMENTS = {
     Executor.ISOLATED: ("files", "pathin", "pathout"),
@@ -56,7 +56,7 @@ class _Checker:
 
     def check_task(self, task: Task) -> None:
         path = script_of(self.app, task)
-        if not self._is_below(path):
+        if not is_below(path, self.app.scripts):
             self._missing(task, f"the module {task.module!r} leads out of the scripts folder", [])
             return
         if not path.is_file():
@@ -100,9 +100,6 @@ class _Checker:
                 elif word.endswith(".py"):
                     self._tree(path)
                 return
-
-    def _is_below(self, path: Path) -> bool:
-        return path.resolve().is_relative_to(self.app.folder.resolve())
 
     def _missing(self, task: Task, seen: str, there: list[str]) -> None:
         self.errors.append(

@@ -210,13 +210,20 @@ class _V5:
 
     def _ports(self) -> dict[int, int]:
         ports = {}
-        for index, entry in enumerate(self.application.get("port_mappings") or []):
-            service, _, inside = str(entry).partition(":")
-            if service.isdigit() and inside.isdigit():
-                ports[int(service)] = int(inside)
+        where: Where = ("application", "port_mappings")
+        entries = self.application.get("port_mappings") or []
+        if not isinstance(entries, list):
+            self.fail(where, "port_mappings is not a list", 'write ["9000:8000"]')
+            entries = []
+        for index, entry in enumerate(entries):
+            pair = [
+                int(text) for text in str(entry).split(":") if text.isascii() and text.isdigit()
+            ]
+            if len(pair) == 2 and str(entry).count(":") == 1 and all(0 < n < 65536 for n in pair):
+                ports[pair[0]] = pair[1]
             else:
                 self.fail(
-                    ("application", "port_mappings", index),
+                    (*where, index),
                     f"{entry!r} is not a port mapping",
                     'write "9000:8000": the service\'s port, then the port inside, in quotes',
                 )

@@ -14,7 +14,7 @@ from jupiter.app import HOME, App, OutputPolicy, Service, Task, TaskTiming, Timi
 from jupiter.app_formats.config_json import module_name
 from jupiter.app_schema import BLOCKS, AppFile, ServiceBlock, TaskBlock
 from jupiter.errors import InputError, raise_input_errors
-from jupiter.text_files import nearest, suggestion
+from jupiter.text_files import is_below, nearest, suggestion
 from jupiter.yaml_lines import Where, YamlDocument, field_name, read_yaml
 
 _MOVED = {
@@ -160,7 +160,7 @@ class _Builder:
     def _folder(self, key: str, value: str) -> Path:
         folder = self.document.path.parent
         path = folder / value
-        if not path.resolve().is_relative_to(folder.resolve()):
+        if not is_below(path, folder):
             self.fail(
                 (key,), f"{value!r} leads out of the APP folder", "name a folder inside of it"
             )

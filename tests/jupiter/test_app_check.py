@@ -105,7 +105,7 @@ def test_num_inputs_is_not_the_number_of_parents(write, config):
         ("b.py", "x = 1\n\nprint 'two'\n", 3, "not Python 3"),
         ("b.py", "def task(files, pathin, pathout):\n    return\nreturn 1\n", 3, "not Python 3"),
         ("b.py", b"#\n#\n# caf\xe9\n" + TASK.encode(), 3, "not UTF-8"),
-        ("b.py", b"x = '\0'\n", None, "not Python 3|can't be read"),
+        ("b.py", b"x = '\0'\n", 1, "zero byte"),
         ("b.py", "def tusk(files, pathin, pathout): pass\n", None, "no function task"),
         ("b.py", "\ndef task(q, pathin, pathout, name): pass\n", 2, "other arguments"),
         ("b.py", "async def task(f, i, o): pass\n", 1, "not a plain function"),

@@ -64,3 +64,10 @@ def test_any_names_can_be_ordered(tmp_path_factory, names):
     for name in names:
         (folder / name).touch()
     assert {path.name for path in sample_files(folder)} == names
+
+
+def test_linked_folders_are_fine(write, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    folder = write({"app.yaml": "scripts: code\ntasks:\n  a:\n"})
+    (folder / "code").symlink_to(tmp_path / "elsewhere")
+    assert load_app(folder).scripts == folder / "code"

@@ -27,6 +27,8 @@ LIMIT_S = 60
 
 
 class Bench:
+    """What a test needs: ``script`` to write app code, ``outcome(s)`` or ``run`` to execute it."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.app = folder / "app"
@@ -74,7 +76,7 @@ class Bench:
         async def scenario(host: ZygoteHost) -> list[Outcome]:
             executor = self.executor(host, module, kind, **more)
             await executor.start()
-            calls = [submit(executor, by_parent, job=f"j{i}") for i, by_parent in enumerate(inputs)]
+            calls = [self.submit(executor, by_parent, job=f"j{i}") for i, by_parent in enumerate(inputs)]
             outcomes = await asyncio.gather(*calls)
             await executor.stop()
             return outcomes
@@ -85,32 +87,32 @@ class Bench:
     def outcome(self, module: str, inputs: dict[str, list[File]], **more: Any) -> Outcome:
         return self.outcomes(module, inputs, **more)[0]
 
+    @staticmethod
+    def submit(
+        executor: Executor, by_parent: dict[str, list[File]], job: str = "j", **more: Any
+    ) -> asyncio.Future[Outcome]:
+        """Submit a call; the future of its outcome. Fails if ``done`` is called twice or at once."""
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        call = Call(task="tool", job=job, attempt=1, by_parent=list(by_parent.items()), **more)
+        returned = False
 
-def submit(
-    executor: Executor, by_parent: dict[str, list[File]], job: str = "j", **more: Any
-) -> asyncio.Future[Outcome]:
-    """Submit a call; the future of its outcome. Fails if ``done`` is called twice or at once."""
-    future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-    call = Call(task="tool", job=job, attempt=1, by_parent=list(by_parent.items()), **more)
-    returned = False
+        def done(told: Call, outcome: Outcome) -> None:
+            assert told is call
+            assert returned
+            future.set_result(outcome)
 
-    def done(told: Call, outcome: Outcome) -> None:
-        assert told is call
-        assert returned
-        future.set_result(outcome)
+        executor.submit(call, done)
+        returned = True
+        return future
 
-    executor.submit(call, done)
-    returned = True
-    return future
-
-
-def contents(outcome: Outcome) -> dict[str, bytes]:
-    """The outputs' contents by name, in order."""
-    assert outcome.ok, f"{outcome.reason}\n{outcome.stderr_tail}"
-    return {
-        file.name: bytes(file.data) if file.data is not None else file.path.read_bytes()  # type: ignore[union-attr]
-        for file in outcome.outputs
-    }
+    @staticmethod
+    def contents(outcome: Outcome) -> dict[str, bytes]:
+        """The outputs' contents by name, in order."""
+        assert outcome.ok, f"{outcome.reason}\n{outcome.stderr_tail}"
+        return {
+            file.name: bytes(file.data) if file.data is not None else file.path.read_bytes()  # type: ignore[union-attr]
+            for file in outcome.outputs
+        }
 
 
 @pytest.fixture

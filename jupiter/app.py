@@ -71,6 +71,8 @@ class Timing:
     resolution_ns: int = 1_000
     late: LatePolicy = LatePolicy.LATE
     jobs: int | None = None
+    line: int | None = None
+    """Where the config declares it, for messages."""
 
 
 @dataclass(frozen=True, slots=True)

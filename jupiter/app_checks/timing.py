@@ -49,7 +49,8 @@ def check_timing(app: App) -> list[InputError]:
 
 def _error(app: App, task: Task | None, name: str, seen: str, fix: str) -> InputError:
     field = f"tasks.{task.name}.{name}" if task else name
-    return InputError(seen, fix, file=app.config, line=task.line if task else None, field=field)
+    owner = task or app.timing
+    return InputError(seen, fix, file=app.config, line=owner.line if owner else None, field=field)
 
 
 def _check_app(app: App, timing: Timing) -> Iterator[InputError]:

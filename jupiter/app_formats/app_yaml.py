@@ -179,6 +179,7 @@ class _Builder:
             resolution_ns=block.resolution,
             late=block.late,
             jobs=block.jobs,
+            line=self.document.line(("timing",)),
         )
 
     def _task(self, name: str, block: TaskBlock) -> Task:

@@ -275,12 +275,13 @@ def test_times_that_contradict_each_other(write, errors, old, new, field, said):
     found = errors(lambda: judge(timed(write, old, new)))
     match = [error for error in found if error.field == field and said in error.seen]
     assert match, [str(error) for error in found]
+    assert match[0].line is not None
 
 
 def test_timing_that_nobody_uses(write, errors):
     text = "timing: {timeline: t, period: 1s, accuracy: 1ms, jobs: 1}\ntasks:\n  a:\n"
     (error,) = errors(lambda: judge(write({"app.yaml": text, "scripts/a.py": TASK})))
-    assert error.field == "timing"
+    assert (error.line, error.field) == (1, "timing")
 
 
 def test_all_kinds_of_faults_come_together(write, errors):

@@ -11,7 +11,7 @@ from dispatcher.messages import FileEntry
 from transport.frames import MAX_PAYLOAD_BYTES
 
 
-class ContentTooLarge(Exception):
+class ContentTooLargeError(Exception):
     """More bytes than one delivery may carry."""
 
 
@@ -25,11 +25,11 @@ class Content:
 
     @classmethod
     def of(cls, files: Sequence[File]) -> Content:
-        """Gather files into one content; files on disk are read. Raises ContentTooLarge."""
+        """Gather files into one content; files on disk are read. Raises ContentTooLargeError."""
         entries = tuple(FileEntry(file.name, file.size_bytes) for file in files)
         size_bytes = sum(entry.size_bytes for entry in entries)
         if size_bytes > MAX_PAYLOAD_BYTES:
-            raise ContentTooLarge(
+            raise ContentTooLargeError(
                 f"{size_bytes} bytes of files go to one child; at most {MAX_PAYLOAD_BYTES} can"
             )
         parts = [file.data if file.data is not None else _read(file) for file in files]

@@ -48,7 +48,7 @@ class HomeDesk:
         self._journal_tickets: dict[int, int] = {}
         self._released: set[int] = set()
         self._writer = OutputWriter(outputs, node.loop, self._written)
-        self._handlers: dict[type, Callable[[Any], None]] = {
+        self._handlers: dict[type, Callable[[Any], object]] = {
             brain.Release: self._release,
             brain.Collect: lambda command: self._writer.write(command.job),
             brain.ReportJobFailed: self._report_failed,

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from dispatcher import node_brain as brain
-from dispatcher.content import Content, ContentTooLarge
+from dispatcher.content import Content, ContentTooLargeError
 from dispatcher.dead_letter import bury
 from dispatcher.event_log import EventLog
 from dispatcher.executor_pool import ExecutorPool, ServiceEvent
@@ -68,6 +68,7 @@ class Node:
         self._to_do: deque[brain.Command] = deque()
         self._is_doing = False
         self._disk_problem = ""
+        self._is_stopped = False
         self._commands: dict[type, Callable[[Any], None]] = {
             brain.StartCall: self._start_call,
             brain.Send: self._send,
@@ -97,11 +98,10 @@ class Node:
         recovered = list(self._spool.recover())
         self._spool.start()
         self._do(node_brain.start_timing(self.clock.stamp().estimate_ns))
-        ended = [record for record, _ in recovered if isinstance(record, Below | Retired)]
-        for record in ended:
+        for record, _ in recovered:
             if isinstance(record, Below):
                 self._do(node_brain.handle(brain.JobsEnded(record.index)))
-            else:
+            elif isinstance(record, Retired):
                 self._do(node_brain.handle(brain.StageRetired(record.index, record.task)))
         if home is not None:
             home.recover(recovered)
@@ -114,11 +114,16 @@ class Node:
                 self._hand_over(record.delivery, content)
 
     async def stop(self) -> None:
-        """End tidily; every record is on disk and no process is left."""
+        """End tidily; every record is on disk and no process is left. May be called again."""
+        if self._is_stopped:
+            return
+        self._is_stopped = True
         await self.executors.stop()
         await asyncio.gather(*(link.stop() for link in self.links.values()))
         for inbound in list(self._inbound):
             inbound.close("this node stops")
+        if self.home is not None:
+            self.home.close()
         self._spool.close()
         self.log.flush()
 
@@ -309,7 +314,7 @@ class Node:
         if outcome.ok:
             try:
                 routed = self._route(instance, outcome)
-            except (RoutingError, ContentTooLarge, OSError) as error:
+            except (RoutingError, ContentTooLargeError, OSError) as error:
                 reason = str(error)
         outcome.release()
         if reason:

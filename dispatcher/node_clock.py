@@ -7,6 +7,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from jupiter.errors import ClusterError
 from jupiter.events import Stamp
@@ -63,7 +64,7 @@ class NodeClock:
         assert self._service.stdout is not None
         self._service.stdin.write(self._config.to_json().encode() + b"\n")
         line = await self._service.stdout.readline()
-        answer = json.loads(line) if line else {"error": "the time service ended at its start"}
+        answer: dict[str, Any] = json.loads(line) if line else {"error": "the time service ended at its start"}
         if not answer.get("ready"):
             raise ClusterError(f"{self._config.node}: {answer['error']}")
         self.udp_port = answer["udp_port"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from dispatcher.content import Content, ContentTooLarge, is_plain_name
+from dispatcher.content import Content, ContentTooLargeError, is_plain_name
 from dispatcher.executors.base import Call, Outcome
 from dispatcher.home import HomeDesk
 from dispatcher.home_brain import HomeBrain
@@ -109,6 +110,9 @@ class NodeControl:
             answer, content = Refused(seen=error.seen, fix=error.fix), b""
         except (JupiterError, OSError) as error:
             answer, content = Refused(seen=str(error)), b""
+        except Exception as error:  # a defect of ours: say so instead of leaving the roof waiting
+            traceback.print_exc()
+            answer, content = Refused(seen=f"defect in {type(record).__name__}: {error!r}"), b""
         self._send(msgspec.structs.replace(answer, request=record.request), content)
         if isinstance(record, Stop):
             if self._connection is not None:
@@ -169,7 +173,10 @@ class NodeControl:
         for parent, group in request.groups:
             by_parent.append((parent, files[start : start + len(group)]))
             start += len(group)
-        executor = await self._node.executors.started(request.task)
+        try:
+            executor = await self._node.executors.started(request.task)
+        except JupiterError as error:
+            return TrialResult(ok=False, duration_ns=0, files=[], reason=str(error)), b""
         ended: asyncio.Future[Outcome] = self._node.loop.create_future()
 
         def done(_: Call, outcome: Outcome) -> None:
@@ -188,7 +195,7 @@ class NodeControl:
         outcome = await ended
         try:
             content = Content.of(outcome.outputs)
-        except ContentTooLarge as error:
+        except ContentTooLargeError as error:
             return Refused(seen=f"{request.task}: {error}"), b""
         finally:
             outcome.release()

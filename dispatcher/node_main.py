@@ -1,6 +1,6 @@
 """``python -m dispatcher.node_main``: one node of a cluster, as a process of its own.
 
-stdin: one JSON line, a :class:`NodeConfig`. stdout: one JSON line, ``{"ready": true, "port": N}`` or
+stdin: one JSON line, a :class:`dispatcher.node_config.NodeConfig`. stdout: one JSON line, ``{"ready": true, "port": N}`` or
 ``{"ready": false, "seen": "...", "fix": "..."}``. After that the roof speaks to it over TLS.
 SIGTERM ends it tidily. It does not outlive the process that started it.
 """
@@ -20,6 +20,7 @@ from dispatcher.inbound import InboundData
 from dispatcher.messages import ROOF
 from dispatcher.node import Node
 from dispatcher.node_clock import NodeClock
+from dispatcher.node_config import NodeConfig
 from dispatcher.node_control import NodeControl
 from jupiter.errors import JupiterError
 from jupiter.events import NodeStarted
@@ -27,22 +28,6 @@ from qot.realtime import die_with_parent
 from qot.service_config import ServiceConfig
 from transport.connection import Connection, Listener
 from transport.tls import Credentials, client_context, server_context
-
-
-class NodeConfig(msgspec.Struct, frozen=True):
-    """What a node is told at its start.
-
-    folder is its own; credentials the folder of its keys; port 0 takes a free one; time is the
-    configuration of its time service as JSON; restarts counts how often it was started before.
-    """
-
-    name: str
-    folder: str
-    host: str
-    port: int
-    credentials: str
-    time: str
-    restarts: int = 0
 
 
 class Visitor:

@@ -159,6 +159,7 @@ class Spool:
         self._work.set()
         if self._thread is not None:
             self._thread.join()
+            self._thread = None
             os.close(self._file)
 
     def _begin_segment(self) -> None:

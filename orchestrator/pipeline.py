@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ from dispatcher.messages import (
 from jupiter.app import HOME, App
 from jupiter.app_check import check_app
 from jupiter.app_formats import load_app
-from jupiter.errors import ClusterError, InputError
+from jupiter.errors import ClusterError
 from jupiter.events import NodeLost, Notice, Phase
 from jupiter.nodes import NodeList, read_nodes
 from jupiter.placement import check_pins, check_placement, read_placement
@@ -120,7 +121,7 @@ def run_app(options: RunOptions, progress: Progress) -> RunFolder:
     fail are in the run folder, not an exception.
     """
     inputs = read_inputs(options)
-    run = create_run(options.runs, inputs.app.name)
+    run = create_run(options.runs or inputs.settings.runs_path, inputs.app.name)
     progress.run(run.path)
     for warning in inputs.warnings:
         progress.notice(warning)
@@ -193,7 +194,6 @@ class Run(ClusterWatcher):
 
     async def _prepare(self, handle: NodeHandle) -> None:
         peers = [Peer(other.name, other.host, other.port) for other in self._cluster.nodes.values()]
-        cores_per_node = max(1, _cores() // max(1, len(self._names) - 1))
         prepare = Prepare(
             app=self._app.name,
             app_folder=str(self._app.folder.absolute()),
@@ -201,7 +201,7 @@ class Run(ClusterWatcher):
             stages=stage_plans(self._app),
             peers=peers,
             job_limit=self._window,
-            parallel_calls=cores_per_node,
+            parallel_calls=max(1, _cores() // self._share),
         )
         await handle.ask(prepare, Done)
 
@@ -209,6 +209,11 @@ class Run(ClusterWatcher):
     def _window(self) -> int:
         """Periodic jobs are limited by their period, and must not be by the window."""
         return self._in.settings.window if self._app.timing is None else 1 << 16
+
+    @property
+    def _share(self) -> int:
+        """How many nodes have to share the cores of one machine."""
+        return max(1, len(self._names) - 1) if self._cluster.one_machine else 1
 
     async def _profile(self) -> Profiles:
         entries, payload = self._in.source.read(0)
@@ -218,6 +223,7 @@ class Run(ClusterWatcher):
             self._cluster.nodes,
             first_job,
             lambda text: self._notice("warning", text),
+            share=self._share,
         )
         with ProfileStore(self._run.path.parent / "profiles.sqlite") as store:
             store.add_links(measured.links.values())
@@ -357,8 +363,6 @@ def _with_horizon(bounds_ns: dict[str, int]) -> dict[str, int]:
 
 
 def _cores() -> int:
-    import os
-
     return len(os.sched_getaffinity(0))
 
 

@@ -83,14 +83,14 @@ def tournament(names: Sequence[str]) -> list[list[tuple[str, str]]]:
     return rounds
 
 
-async def profile_nodes(nodes: Mapping[str, NodeHandle]) -> dict[str, NodeProfile]:
-    """What every node has."""
+async def profile_nodes(nodes: Mapping[str, NodeHandle], share: int) -> dict[str, NodeProfile]:
+    """What every node has. share: how many nodes have to share one machine's cores."""
 
     async def ask(name: str) -> NodeProfile:
         facts, _ = await nodes[name].ask(FactsQuery(), Facts)
         return NodeProfile(
             node=name,
-            cores=facts.cores,
+            cores=max(1, facts.cores // share),
             memory_bytes=facts.memory_bytes,
             load=facts.load,
             measured_at_ns=unix_ns(),
@@ -237,9 +237,11 @@ async def profile_all(
     nodes: Mapping[str, NodeHandle],
     first_job: list[File],
     notice: Callable[[str], None],
+    *,
+    share: int,
 ) -> Profiles:
-    """Links, nodes and tasks."""
+    """Links, nodes and tasks. share: how many nodes have to share one machine's cores."""
     links = await profile_links(nodes)
-    facts = await profile_nodes(nodes)
+    facts = await profile_nodes(nodes, share)
     tasks = await TaskTrials(app, nodes, first_job, notice).run()
     return Profiles(links=links, nodes=facts, tasks=tasks)

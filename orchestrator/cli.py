@@ -74,25 +74,34 @@ def run(
 
     Exit code 0 only if every job succeeded.
     """
-    with exits(as_json):
-        from orchestrator.progress import make_progress
+    from orchestrator.progress import make_progress
 
-        options = _options(app_folder, nodes, config, scheduler, mapping, jobs, seed, runs)
-        progress = make_progress(quiet=quiet, as_json=as_json)
-        try:
+    progress = make_progress(quiet=quiet, as_json=as_json)
+    with exits(as_json, lambda: _look_further(progress)):
+        with progress:
+            options = _options(app_folder, nodes, config, scheduler, mapping, jobs, seed, runs)
             folder = _run(options, progress)
-        except BaseException:
-            if progress.run_path is not None:
-                say(f"see what was done: jupiter report {progress.run_path}")
-            raise
         _show_run(folder, progress, as_json=as_json, quiet=quiet)
 
 
 def _run(options: RunOptions, progress: Progress) -> RunFolder:
     from orchestrator.pipeline import run_app
 
-    with progress:
-        return run_app(options, progress)
+    return run_app(options, progress)
+
+
+def _look_further(progress: Progress) -> str:
+    """What to do after a run that broke off: its report, or its logs when it has no lock yet."""
+    from jupiter.run_folder import RunFolder
+    from orchestrator.text_parts import shorten
+
+    if progress.run_path is None:
+        return ""
+    folder = RunFolder(progress.run_path)
+    where = shorten(str(folder.path.resolve()))
+    if folder.lock.is_file():
+        return f"what was done until then: jupiter report {where}"
+    return f"what was logged until then is in {where}"
 
 
 def _show_run(folder: RunFolder, progress: Progress, *, as_json: bool, quiet: bool) -> None:

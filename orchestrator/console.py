@@ -13,7 +13,7 @@ import errno
 import json
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -55,16 +55,21 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def exits(as_json: bool) -> Iterator[None]:
-    """Turn what goes wrong inside into a message and an exit code."""
+def exits(as_json: bool, hint: Callable[[], str] = str) -> Iterator[None]:
+    """Turn what goes wrong inside into a message and an exit code.
+
+    hint gives a last line for it: where the user can look further, or nothing.
+    """
     try:
         yield
     except typer.Exit:
         raise
     except JupiterError as error:
-        _complain(as_json, error_list(error), str(error), error.exit_code)
+        text = f"{error}\n{hint()}".rstrip()
+        _complain(as_json, error_list(error), text, error.exit_code)
     except KeyboardInterrupt:
-        _complain(as_json, [_plain("stopped with Ctrl-C")], "stopped", EXIT_INTERRUPTED)
+        text = "; ".join(filter(None, ("stopped with Ctrl-C", hint())))
+        _complain(as_json, [_plain("stopped with Ctrl-C")], text, EXIT_INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
         raise typer.Exit(1) from None

@@ -88,7 +88,7 @@ class Progress:
         """How many jobs were released, done and failed until now."""
 
     def node(self, name: str, state: str, queue: int = 0) -> None:
-        """A node's state in a word ("starting", "ready", "lost", ...) and its waiting calls."""
+        """A node's state in a word ("up", "lost", "down", ...) and its waiting calls."""
 
     def failure(self, text: str) -> None:
         """A job failed: where and why, on one line."""

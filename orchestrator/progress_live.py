@@ -25,8 +25,8 @@ REFRESH_PER_SECOND = 5
 NODES_BY_NAME = 8
 """More nodes than this are shown as counts by state."""
 
-_GOOD = {"ready", "running", "idle"}
-_BAD = {"lost", "failed", "dead"}
+_GOOD = {"up", "ready", "running"}
+_BAD = {"down", "lost"}
 
 
 @dataclass(slots=True)

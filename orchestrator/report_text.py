@@ -20,10 +20,12 @@ from orchestrator.text_parts import (
     facts,
     heading,
     interval,
+    lines_of,
     more,
     per_cent,
     quiet_table,
     shorten,
+    together,
 )
 
 MOST_ROWS = 24
@@ -32,14 +34,9 @@ TIMING_COLUMNS = (
     ">fired",
     ">on time",
     ">inside",
-    ">error p50",
-    ">p99",
-    ">max",
-    ">bound p50",
-    ">max",
-    ">late p50",
-    ">p99",
-    ">max",
+    ">error p50 / p99 / max",
+    ">bound p50 / max",
+    ">late p50 / p99 / max",
 )
 MOST_FAILURES = 6
 MOST_STDERR_LINES = 8
@@ -110,7 +107,7 @@ def _summary(report: Mapping[str, Any]) -> RenderableType:
         if phase["duration_ns"] is not None
     ]
     if phases:
-        rows.append(("phases", "  ".join(phases)))
+        rows.append(("phases", lines_of(phases)))
     busy = [
         f"{name}: {', '.join(node['tasks'][:6])}{' …' if len(node['tasks']) > 6 else ''}"
         for name, node in report["nodes"].items()
@@ -178,20 +175,15 @@ def _timing(timing: Mapping[str, Any]) -> Iterator[RenderableType]:
     table = quiet_table("stage", *TIMING_COLUMNS)
     stages = list(timing["stages"].items())[:MOST_ROWS]
     for name, stage in [*stages, ("all", timing["total"])]:
-        error, late = stage["true_error"] or {}, stage["lateness"]
+        error = stage["true_error"]
         table.add_row(
             Text(name, style="bold" if name == "all" else ""),
             str(stage["firings"]),
             per_cent(stage["verdicts"].get("on_time", 0) / stage["firings"]),
             per_cent(stage["inside_share"]),
-            duration(error.get("p50_ns")),
-            duration(error.get("p99_ns")),
-            duration(error.get("max_ns")),
-            duration(stage["bound"]["p50_ns"]),
-            duration(stage["bound"]["max_ns"]),
-            duration(late["p50_ns"]),
-            duration(late["p99_ns"]),
-            duration(late["max_ns"]),
+            together(error, "p50", "p99", "max"),
+            together(stage["bound"], "p50", "max"),
+            together(stage["lateness"], "p50", "p99", "max"),
         )
     yield table
     odd = [
@@ -204,7 +196,7 @@ def _timing(timing: Mapping[str, Any]) -> Iterator[RenderableType]:
     if timing["co_firing"]:
         yield heading("Stages at one instant", "how far apart they really woke")
         skews = quiet_table(
-            "stages", ">instants", ">inside", ">skew p50", ">p99", ">max", ">bound p50", ">max"
+            "stages", ">instants", ">inside", ">skew p50 / p99 / max", ">bound p50 / max"
         )
         for group in timing["co_firing"][:MOST_ROWS]:
             skew = group["true_skew"] or group["measured_skew"]
@@ -212,11 +204,8 @@ def _timing(timing: Mapping[str, Any]) -> Iterator[RenderableType]:
                 escape(" + ".join(group["tasks"])),
                 str(group["instants"]),
                 per_cent(group["inside_share"]),
-                duration(skew["p50_ns"]),
-                duration(skew["p99_ns"]),
-                duration(skew["max_ns"]),
-                duration(group["bound"]["p50_ns"]),
-                duration(group["bound"]["max_ns"]),
+                together(skew, "p50", "p99", "max"),
+                together(group["bound"], "p50", "max"),
             )
         yield skews
 

@@ -67,15 +67,14 @@ def _newer(report: Path, events: Path) -> bool:
 
 def run_table(figures: list[dict[str, Any]]) -> RenderableType:
     """The same as a table."""
-    table = quiet_table("run", "app", "status", ">done", ">failed", ">nodes", ">p50", ">jobs/s")
-    table.columns[0].max_width = 46
+    table = quiet_table("run", "status", ">done", ">failed", ">nodes", ">p50", ">jobs/s")
+    table.columns[0].max_width = 50
     for run in figures:
         jobs = run["jobs"] or {}
         latency = jobs.get("latency") or {}
         rate = jobs.get("throughput_per_s")
         table.add_row(
             escape(run["run"]),
-            escape(run["app"] or "–"),
             Text(run["status"], style=_COLOURS.get(run["status"], "dim")),
             str(jobs.get("done", "–")),
             str(jobs.get("failed", "–")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich import box
@@ -10,6 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from jupiter.units import format_duration
+
+_UNITS = ((10**9, "s"), (10**6, "ms"), (10**3, "µs"), (1, "ns"))
 
 WIDTH = 100
 """Pages fit this many columns."""
@@ -55,6 +57,27 @@ def interval(low_ns: float, high_ns: float) -> str:
     if low.rsplit(" ", 1)[-1] == high.rsplit(" ", 1)[-1]:
         low = low.rsplit(" ", 1)[0]
     return f"{low} … {high}"
+
+
+def together(figures: Mapping[str, int] | None, *names: str) -> str:
+    """``3.6 / 9 / 12.1 µs``: figures of one spread in one unit, that of the largest."""
+    if figures is None:
+        return "–"
+    values = [figures[f"{name}_ns"] for name in names]
+    scale, unit = next(
+        (scale, unit) for scale, unit in _UNITS if max(values) >= scale or unit == "ns"
+    )
+    return " / ".join(f"{value / scale:.3g}" for value in values) + f" {unit}"
+
+
+def lines_of(parts: Sequence[str], width: int = 80) -> str:
+    """Parts side by side, broken into lines between them."""
+    lines = [""]
+    for part in parts:
+        if lines[-1] and len(lines[-1]) + 2 + len(part) > width:
+            lines.append("")
+        lines[-1] += f"  {part}" if lines[-1] else part
+    return "\n".join(lines)
 
 
 def per_cent(share: float | None) -> Text:

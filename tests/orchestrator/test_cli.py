@@ -116,15 +116,21 @@ def test_exit_codes(pipeline: Any, error: BaseException, code: int, words: str) 
     assert "errors" in json.loads(jupiter("run", "demo", "--json").stdout)
 
 
-def test_interrupted_run_says_where_it_is(pipeline: Any) -> None:
+def test_interrupted_run_says_in_one_line_where_to_look(pipeline: Any, make: Any) -> None:
+    folder = make.good_run(1)
+
     def run_app(options: RunOptions, progress: Progress) -> RunFolder:
-        progress.run(Path("runs/r1"))
+        progress.run(folder.path)
         raise KeyboardInterrupt
 
     pipeline.run_app = run_app
     done = jupiter("run", "demo", "--quiet")
     assert done.exit_code == 130
-    assert "jupiter report runs/r1" in done.stderr
+    assert done.stderr == (
+        "stopped with Ctrl-C; what was done until then: jupiter report runs/made-up\n"
+    )
+    folder.lock.unlink()
+    assert "logged until then is in runs/made-up" in jupiter("run", "demo", "--quiet").stderr
 
 
 def test_options_reach_the_pipeline(pipeline: Any, make: Any) -> None:

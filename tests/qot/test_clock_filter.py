@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from qot.clock import SECOND_NS, ClockModel, EmulatedClock
 from qot.clock_filter import ClockFilter, FilterConfig, Tick, reference_params
-from qot.hard_bound import Sample
+from qot.hard_bound import HardBound, Sample
 from qot.instant import Status
 from qot.simulation import Observation, Simulation, Way, minutes
 
@@ -107,6 +107,17 @@ def test_a_hundred_thousand_samples_at_the_edge_of_the_drift_limit(
     assert sum(audit.worst.values()) == 0
 
 
+@pytest.mark.parametrize("extreme", [(50_000, -50_000), (-50_000, 50_000)])
+def test_without_any_delay_only_the_granularity_is_left(extreme: tuple[int, int]) -> None:
+    reference, follower = (EmulatedClock(ClockModel(0, drift_ppb=drift)) for drift in extreme)
+    audit = Audit()
+    nothing = Way(delay_ns=0)
+    simulation = Simulation(reference, follower, nothing, nothing, seed=4)
+    simulation.run(minutes(2), every_ns=10 * MS, audit=audit)
+    assert sum(audit.worst.values()) == 0
+    assert min(audit.widths[1:]) < 20
+
+
 def test_twenty_minutes_on_a_quiet_link_is_tight_and_the_skew_is_found() -> None:
     audit = Audit()
     reference, follower = clock(9, "a", wander_ppb=100), clock(9, "b", wander_ppb=100)
@@ -197,6 +208,25 @@ def test_nothing_is_promised_before_the_first_exchange() -> None:
     params = ClockFilter(FilterConfig(drift_ppb=100)).handle(Tick(), 5)
     assert params.status is Status.UNSYNCHRONIZED
     assert not params.bounded
+
+
+@given(st.integers(-90, 90), st.lists(st.integers(0, 50_000), min_size=12, max_size=12))
+def test_what_is_published_is_the_hard_bound_at_any_later_time(
+    skew_ppm: int, waits: list[int]
+) -> None:
+    brain, bound = ClockFilter(FilterConfig(drift_ppb=100_000)), HardBound(100_000)
+    for index, wait in enumerate(waits):
+        at = index * 250 * MS
+        each = sample(at, skew_ppm * at // 10**6, 60_000 + wait)
+        params = brain.handle(each, each.t4_ns)
+        assert bound.add(each)
+        for age in (0, 1, MS, 77 * MS, 100 * SECOND_NS):
+            later = each.t4_ns + age
+            lowest, highest = bound.at(later) or (0, 0)
+            estimate, earliest, latest = params.interval_at(later)
+            assert later + lowest - 2 <= earliest <= later + lowest
+            assert later + highest <= latest <= later + highest + 3
+            assert earliest <= estimate <= latest
 
 
 def test_the_first_exchange_is_enough_for_a_bound() -> None:

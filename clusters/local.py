@@ -19,7 +19,7 @@ import msgspec
 from clusters.base import Cluster, ClusterWatcher, NodeExit
 from clusters.node_handle import NodeHandle
 from dispatcher.messages import ROOF, Done, Stop, TimeQuery, TimeState
-from dispatcher.node_main import NodeConfig
+from dispatcher.node_config import NodeConfig
 from jupiter.app import HOME
 from jupiter.errors import ClusterError, InputError
 from qot.clock import ClockModel, monotonic_ns
@@ -130,7 +130,7 @@ class LocalCluster(Cluster):
         node.process.stdin.write(msgspec.json.encode(config) + b"\n")
         node.process.stdin.close()
         line = await node.process.stdout.readline()
-        answer = json.loads(line) if line else {"seen": _last_words(node), "fix": ""}
+        answer: dict[str, Any] = json.loads(line) if line else {"seen": _last_words(node), "fix": ""}
         if not answer.get("ready"):
             if answer["fix"]:
                 raise InputError(answer["seen"], answer["fix"])

@@ -151,7 +151,7 @@ class ServiceStarted(Event, frozen=True, kw_only=True, tag="service_started"):
 
 class ServiceExited(Event, frozen=True, kw_only=True, tag="service_exited"):
     service: str
-    exit_code: int
+    exit_code: int | None
     stderr_tail: str = ""
 
 
@@ -188,7 +188,7 @@ AnyEvent = (
 )
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(AnyEvent)
+_decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 
 
 def encode_event(event: AnyEvent) -> bytes:

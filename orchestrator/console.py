@@ -45,8 +45,13 @@ def print_page(page: RenderableType) -> None:
     """A page for a person on stdout, plain when that is not a terminal."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else PAGE_WIDTH
-    Console(file=sys.stdout, width=width, highlight=False).print(page, soft_wrap=False)
+    if sys.stdout.isatty():
+        Console(file=sys.stdout, highlight=False).print(page)
+        return
+    console = Console(file=sys.stdout, width=PAGE_WIDTH, highlight=False)
+    with console.capture() as capture:
+        console.print(page)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
 
 
 def say(text: str) -> None:

@@ -1,17 +1,22 @@
 """Draw an app's DAG as text, for the terminal.
 
 A tree from home downwards. A task with several parents is written out once, with a mark ``[1]``;
-its other parents show ``↑[1] name``. A chain of only children stays on one line.
+its other parents show ``↑[1] name``. A chain of only children stays on one line. What would stand
+too far to the right shows ``↓[2] name`` and is written out below, at the left.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 
 from jupiter.app import HOME, App, Trigger
 
 WIDTH = 96
 """A chain is broken before it gets wider than this."""
+
+DEEPEST = 48
+"""A branch that would be indented further is written out below."""
 
 DEFAULT_LINES = 120
 _ARROW = " → "
@@ -38,27 +43,38 @@ class _Tree:
             self._parents[name] += 1
         self._marks: dict[str, int] = {}
         self._done: set[str] = set()
+        self._later: deque[str] = deque()
 
     def lines(self) -> Iterator[str]:
         yield HOME
-        stack = _branches("", list(self._app.ingress))
+        yield from self._tree(_branches("", list(self._app.ingress)))
+        while self._later:
+            name = self._later.popleft()
+            self._done.remove(name)
+            yield from self._tree([("", "", name)])
+        for service in self._app.services:
+            yield f"service {service}"
+
+    def _tree(self, stack: list[tuple[str, str, str]]) -> Iterator[str]:
+        """Lines of what is on the stack: (how its line leads, how lines below it lead, name)."""
         while stack:
             lead, below, name = stack.pop()
+            if len(lead) > DEEPEST and name != HOME and name not in self._done:
+                self._done.add(name)
+                self._later.append(name)
             chain, children = self._chain(name)
             rows = _fill(chain, max(WIDTH - len(lead), 24))
             yield lead + rows[0]
             for row in rows[1:]:
                 yield below + ("│ " if children else "  ") + row
             stack += _branches(below, children)
-        for service in self._app.services:
-            yield f"service {service}"
 
     def _chain(self, name: str) -> tuple[list[str], list[str]]:
         """The words of one line that begins with ``name``, and the children that come below it."""
         words: list[str] = []
         while True:
             if name == HOME or name in self._done:
-                words.append(HOME if name == HOME else f"↑[{self._marks[name]}] {name}")
+                words.append(HOME if name == HOME else self._reference(name))
                 return words, []
             self._done.add(name)
             words.append(self._word(name))
@@ -67,15 +83,21 @@ class _Tree:
                 return words, children
             name = children[0]
 
+    def _reference(self, name: str) -> str:
+        """Points to where a task is written out: above, or below when that is yet to come."""
+        return f"{'↓' if name in self._later else '↑'}[{self._mark(name)}] {name}"
+
+    def _mark(self, name: str) -> int:
+        return self._marks.setdefault(name, len(self._marks) + 1)
+
     def _children(self, name: str) -> list[str]:
         known = self._app.tasks
         return [child for child in known[name].children if child == HOME or child in known]
 
     def _word(self, name: str) -> str:
         word = f"{name} @" if self._app.tasks[name].trigger is Trigger.TIME else name
-        if self._parents[name] > 1:
-            self._marks[name] = len(self._marks) + 1
-            word += f" [{self._marks[name]}]"
+        if self._parents[name] > 1 or name in self._marks:
+            word += f" [{self._mark(name)}]"
         return word
 
 

@@ -140,7 +140,7 @@ class LineProgress(Progress):
             self._counted_ns = now
             self._show_counts()
 
-    def node(self, name: str, state: str, queue: int = 0) -> None:  # noqa: ARG002
+    def node(self, name: str, state: str, queue: int = 0) -> None:
         if self.states.get(name) != state:
             self.states[name] = state
             self._line(f"node {name}: {state}")

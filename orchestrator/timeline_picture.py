@@ -40,7 +40,8 @@ BARS_WITH_LINES = 400
 """More bars than this are drawn without deliveries."""
 
 TASKS_IN_LEGEND = 24
-SHORTEST_BAR = 1 / 1500
+SHORTEST_BAR = 1 / 450
+SHORTEST_BAR_IN_A_CROWD = 1 / 1500
 """A bar is at least this share of the axis wide, so that a short call is seen."""
 
 _UNITS = ((2_000_000_000, 1e9, "s"), (2_000_000, 1e6, "ms"), (0, 1e3, "µs"))
@@ -219,7 +220,8 @@ def _bars(
     from matplotlib.collections import PolyCollection
 
     corners, faces = [], []
-    shortest = axis.span * SHORTEST_BAR
+    crowd = sum(len(row.bars) for row in rows) > BARS_WITH_LINES
+    shortest = axis.span * (SHORTEST_BAR_IN_A_CROWD if crowd else SHORTEST_BAR)
     for row in rows:
         for bar in row.bars:
             top, height = row.lane(bar.lane)
@@ -234,14 +236,14 @@ def _bars(
                     (start + end) / 2, top + height / 2, label, fontsize=7, ha="center",
                     va="center_baseline", color=INK, zorder=4, parse_math=False,
                 )  # fmt: skip
-    edge = 0.4 if len(corners) <= BARS_WITH_LINES else 0.0
+    edge = 0.0 if crowd else 0.3
     axes.add_collection(
         PolyCollection(corners, facecolors=faces, edgecolors="white", linewidths=edge, zorder=3)
     )
 
 
 def _instants(axes: Axes, rows: Sequence[_Row], axis: _TimeAxis) -> None:
-    """A red tick at each planned instant, over the lane of the stage that fired for it."""
+    """A red tick at each planned instant, above the bar of the stage that fired for it."""
     from matplotlib.collections import LineCollection
 
     ticks = []
@@ -253,8 +255,8 @@ def _instants(axes: Axes, rows: Sequence[_Row], axis: _TimeAxis) -> None:
             early_ns = firing.woke.estimate_ns - firing.planned_ns
             x = axis(axis.ns(firing.woke) - early_ns)
             top, height = row.lane(bar.lane)
-            ticks.append([(x, top - 2.0), (x, top + height + 1.0)])
-    axes.add_collection(LineCollection(ticks, colors=RED, linewidths=0.8, zorder=5))
+            ticks.append([(x, top - 4.0), (x, top + min(2.0, height / 4))])
+    axes.add_collection(LineCollection(ticks, colors=RED, linewidths=1.0, zorder=5))
 
 
 def _deliveries(axes: Axes, rows: Sequence[_Row], axis: _TimeAxis) -> None:

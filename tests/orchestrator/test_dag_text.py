@@ -51,6 +51,18 @@ def test_long_chain_is_folded_not_nested() -> None:
     assert sum(line.count("stage") for line in lines) == 3000
 
 
+def test_deep_branches_go_on_at_the_left() -> None:
+    """A ladder of 40 rungs: every task has two children."""
+    children = {f"<{i}>": (f"<{i + 1}>", f"<{i + 2}>") for i in range(40)}
+    app = app_of(children | {"<40>": (HOME,), "<41>": (HOME,)})
+    text = dag_text(app, lines=None)
+    assert max(len(line) for line in text.splitlines()) <= 100
+    for name in app.tasks:
+        references = text.count(f"] {name}")
+        assert text.count(name) - references == 1
+    assert "↓[" in text
+
+
 def test_cut_says_what_is_left_out() -> None:
     app = app_of({"r": tuple(f"t{i}" for i in range(50)), **{f"t{i}": (HOME,) for i in range(50)}})
     lines = dag_text(app, lines=10).splitlines()

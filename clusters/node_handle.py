@@ -70,14 +70,15 @@ class NodeHandle:
         if self._connection is None:
             raise NodeGoneError(f"{self.name} is not connected")
         self._number += 1
+        number = self._number
         answer: asyncio.Future[tuple[Control, bytes]] = asyncio.get_running_loop().create_future()
-        self._waiting[self._number] = answer
-        numbered = msgspec.structs.replace(record, request=self._number)
+        self._waiting[number] = answer
+        numbered = msgspec.structs.replace(record, request=number)
         self._connection.send(encode(numbered), payload)
         try:
             reply, content = await answer
         finally:
-            self._waiting.pop(self._number, None)
+            self._waiting.pop(number, None)
         if isinstance(reply, Refused):
             if reply.fix:
                 raise InputError(f"{self.name}: {reply.seen}", reply.fix)

@@ -10,7 +10,6 @@ import os
 import shutil
 import stat
 
-from dispatcher.executors.close_order import CloseOrder
 from dispatcher.executors.wire import INLINE_BYTES, InFile, OutFile
 
 
@@ -56,17 +55,19 @@ def lay_in(files: list[InFile], folder: str) -> None:
                 shutil.copyfile(file.path, target)
 
 
-def take_out(folder: str, order: CloseOrder) -> list[OutFile]:
-    """The outputs in close order; those up to INLINE_BYTES are read and removed from the folder.
+def take_out(folder: str) -> list[OutFile]:
+    """The outputs; those up to INLINE_BYTES are read and removed from the folder.
+
+    They are ordered by modification time, then name; the node knows better (close_order).
 
     Raises FilesError for what can't be an output: sub-folders with something in them, links,
     devices. Empty sub-folders are ignored.
     """
-    sizes: dict[str, int] = {}
+    found: list[tuple[int, str, int]] = []
     for entry in os.scandir(folder):
         status = entry.stat(follow_symlinks=False)
         if stat.S_ISREG(status.st_mode):
-            sizes[entry.name] = status.st_size
+            found.append((status.st_mtime_ns, entry.name, status.st_size))
         elif not stat.S_ISDIR(status.st_mode):
             raise FilesError(
                 f"{entry.name!r} in pathout is no regular file; copy the content there"
@@ -77,9 +78,9 @@ def take_out(folder: str, order: CloseOrder) -> list[OutFile]:
                 "outputs are files directly in pathout"
             )
     outputs = []
-    for name in order.sort(list(sizes)):
+    for _, name, size_bytes in sorted(found):
         path = os.path.join(folder, name)
-        if sizes[name] > INLINE_BYTES:
+        if size_bytes > INLINE_BYTES:
             outputs.append(OutFile(name, None, path))
             continue
         with open(path, "rb", buffering=0) as file:

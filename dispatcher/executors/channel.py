@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from dispatcher.executors.wire import RECEIVE_BYTES, SOCKET_BUFFER_BYTES, Frames, frame
+from dispatcher.executors.wire import SOCKET_BUFFER_BYTES, Frames, frame
 
 
 class Channel:
@@ -79,14 +79,12 @@ class Channel:
         if self._socket.fileno() < 0:
             return False
         try:
-            data = self._socket.recv(RECEIVE_BYTES)
+            bodies = self._frames.receive(self._socket)
         except BlockingIOError:
             return False
-        except OSError:
-            data = b""
-        if not data:
+        if bodies is None:
             self._loop.remove_reader(self._socket.fileno())
             return False
-        for body in self._frames.feed(data):
+        for body in bodies:
             self._on_body(body)
         return True

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -19,6 +20,7 @@ import msgspec
 
 import dispatcher
 from dispatcher.executors.channel import Channel
+from dispatcher.executors.close_order import CloseOrder
 from dispatcher.executors.processes import describe_exit, exit_code
 from dispatcher.executors.wire import (
     Ended,
@@ -33,6 +35,7 @@ from jupiter.errors import JupiterError
 
 STOP_TIMEOUT_S = 10.0
 _CONTROL_BUFFER_BYTES = 2**20
+_DESCRIPTORS = 65536
 _ROOT = Path(dispatcher.__file__).resolve().parent.parent
 
 
@@ -62,6 +65,7 @@ class ZygoteHost:
         self._workers: dict[int, Worker] = {}
         self._idents = itertools.count(1)
         self._folders = itertools.count(1)
+        self.close_order = CloseOrder()
         self._starting = asyncio.Lock()
         self._spawning = asyncio.Lock()
         self._gone = asyncio.Event()
@@ -135,13 +139,15 @@ class ZygoteHost:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             for end in (ours, theirs):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _CONTROL_BUFFER_BYTES)
+            _allow_many_descriptors()
+            inherited = [theirs.fileno(), self.close_order.descriptor]
             try:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "dispatcher.executors.zygote", str(theirs.fileno())],
+                    [sys.executable, "-m", "dispatcher.executors.zygote", *map(str, inherited)],
                     cwd=_ROOT,
                     env=self._environment,
                     stdin=subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno()],
+                    pass_fds=[descriptor for descriptor in inherited if descriptor >= 0],
                     start_new_session=True,
                 )
             except OSError as error:
@@ -152,7 +158,10 @@ class ZygoteHost:
             ours.setblocking(False)
             self._gone.clear()
             self._control = ours
-            asyncio.get_running_loop().add_reader(ours.fileno(), self._on_control)
+            loop = asyncio.get_running_loop()
+            loop.add_reader(ours.fileno(), self._on_control)
+            if self.close_order.descriptor >= 0:
+                loop.add_reader(self.close_order.descriptor, self.close_order.drain)
 
     async def stop(self) -> None:
         """End the zygote and with it every process that it started; remove the work folders."""
@@ -169,6 +178,7 @@ class ZygoteHost:
         if self._calls_folder is not None:
             shutil.rmtree(self._calls_folder, ignore_errors=True)
             self._calls_folder = None
+        self.close_order.close()
 
     def _send(self, message: Start | Signal, descriptors: list[int]) -> None:
         assert self._control is not None
@@ -202,7 +212,10 @@ class ZygoteHost:
     def _on_zygote_gone(self) -> None:
         assert self._control is not None
         assert self._process is not None
-        asyncio.get_running_loop().remove_reader(self._control.fileno())
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._control.fileno())
+        if self.close_order.descriptor >= 0:
+            loop.remove_reader(self.close_order.descriptor)
         self._control.close()
         self._control = None
         reason = f"the node's zygote was lost ({describe_exit(self._process.wait())})"
@@ -216,3 +229,11 @@ class ZygoteHost:
                     os.killpg(worker.pid, signal.SIGKILL)
             worker.mark_ended(None, reason)
         self._gone.set()
+
+
+def _allow_many_descriptors() -> None:
+    """Raise this process's soft limit on open files: every task process takes two of them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

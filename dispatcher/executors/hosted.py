@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import signal
 from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -18,20 +17,12 @@ import msgspec
 
 from dispatcher.executors.base import Call, Executor, File, Outcome, TaskSpec
 from dispatcher.executors.host import ZygoteHost
-from dispatcher.executors.wire import (
-    InFile,
-    Ready,
-    Result,
-    Start,
-    Unready,
-    Work,
-    decode_from_task,
-    encode,
-)
-from dispatcher.executors.worker import Exit, Worker
+from dispatcher.executors.task_process import TaskProcess
+from dispatcher.executors.wire import InFile, Result, Work
+from dispatcher.executors.worker import Exit
 from jupiter.errors import JupiterError
 
-STOP_GRACE_S = 2.0
+INLINE_LIMIT_BYTES = 2**31
 Done = Callable[[Call, Outcome], None]
 
 
@@ -59,10 +50,9 @@ class HostedExecutor(Executor):
         self._pending: dict[int, Pending] = {}
         self._outbox: list[Work] = []
         self._flush_scheduled = False
-        self._worker: Worker | None = None
-        self._ready: asyncio.Future[None] | None = None
+        self._process: TaskProcess | None = None
+        """The present process once it is ready."""
         self._launching: asyncio.Task[None] | None = None
-        self._watching: set[asyncio.Future[Exit]] = set()
         self._stopped = False
 
     @abstractmethod
@@ -72,7 +62,7 @@ class HostedExecutor(Executor):
     @property
     def pid(self) -> int | None:
         """The task process (the template of an isolated task) while it runs."""
-        return None if self._worker is None else self._worker.pid
+        return None if self._process is None else self._process.pid
 
     @property
     def in_flight(self) -> int:
@@ -87,32 +77,28 @@ class HostedExecutor(Executor):
         await self._launch()
 
     def submit(self, call: Call, done: Done) -> None:
-        loop = asyncio.get_running_loop()
-        ident = next(self._idents)
-        reason = "stopped"
         try:
-            work = self._present(ident, call) if not self._stopped else None
+            if self._stopped:
+                raise PresentationError("stopped")
+            work = self._present(next(self._idents), call)
+            if sum(len(file.data) for file in work.files if file.data) > INLINE_LIMIT_BYTES:
+                raise PresentationError("more than 2 GiB of inputs in memory; give them as paths")
         except PresentationError as error:
-            work, reason = None, str(error)
-        if work is None:
             now_ns = self._now_ns()
-            loop.call_soon(done, call, Outcome(False, now_ns, now_ns, reason=reason))
+            outcome = Outcome(False, now_ns, now_ns, reason=str(error))
+            asyncio.get_running_loop().call_soon(done, call, outcome)
             return
-        self._pending[ident] = Pending(call, done, work)
+        self._pending[work.ident] = Pending(call, done, work)
         self._post(work)
 
     async def stop(self) -> None:
         self._stopped = True
+        self._fail_all("stopped")
         if self._launching is not None:
             self._launching.cancel()
-        self._fail_all("stopped")
-        if self._worker is not None:
-            self._worker.channel.finish_sending()
-            try:
-                await asyncio.wait_for(asyncio.shield(self._worker.ended), STOP_GRACE_S)
-            except TimeoutError:
-                self._worker.signal(signal.SIGKILL)
-                await self._worker.ended
+            await asyncio.gather(self._launching, return_exceptions=True)
+        if self._process is not None:
+            await self._process.stop()
 
     def _now_ns(self) -> int:
         """CLOCK_MONOTONIC, from the event loop."""
@@ -120,7 +106,7 @@ class HostedExecutor(Executor):
 
     def _post(self, work: Work) -> None:
         self._outbox.append(work)
-        if self._worker is None:
+        if self._process is None:
             if self._launching is None:
                 self._launching = asyncio.get_running_loop().create_task(self._relaunch())
         elif not self._flush_scheduled:
@@ -129,41 +115,22 @@ class HostedExecutor(Executor):
 
     def _flush(self) -> None:
         self._flush_scheduled = False
-        if self._outbox and self._worker is not None and not self._stopped:
+        if self._outbox and self._process is not None:
             batch, self._outbox = self._outbox, []
-            self._worker.channel.send(encode(batch))
+            self._process.send(batch)
             self._on_sent()
 
     def _on_sent(self) -> None:
         """Calls have been handed to the process."""
 
     async def _launch(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._ready = loop.create_future()
-        spec = self.spec
-        start = Start(
-            ident=0,
-            kind=self.kind,
-            task=spec.name,
-            module=spec.module,
-            scripts_folder=spec.scripts_folder,
-            children=list(spec.children),
-            args=list(spec.args),
-            environment=dict(spec.environment),
-            work_folder=str(self._host.new_folder(spec.name)),
-            log="",
-            files_per_call=spec.files_per_call,
-            timeout_ns=spec.timeout_ns,
-            memory_bytes=spec.memory_bytes,
-        )
-        worker = await self._host.spawn(start, self._on_body)
-        worker.ended.add_done_callback(lambda _: self._on_ended(worker))
+        process = TaskProcess(self.spec, self.kind, self._host, self._on_results)
         try:
-            await self._ready
-        except asyncio.CancelledError:
-            worker.signal(signal.SIGKILL)
+            await process.launch(lambda end: self._on_process_end(process, end))
+        except (JupiterError, asyncio.CancelledError):
+            await process.stop()
             raise
-        self._worker = worker
+        self._process = process
         self._flush()
 
     async def _relaunch(self) -> None:
@@ -174,47 +141,20 @@ class HostedExecutor(Executor):
         finally:
             self._launching = None
 
-    def _on_body(self, body: bytes) -> None:
-        try:
-            message = decode_from_task(body)
-        except msgspec.DecodeError as error:
-            assert self._worker is not None
-            self._fail_all(f"task {self.spec.name} wrote nonsense to the node: {error}")
-            self._worker.signal(signal.SIGKILL)
-            return
-        if isinstance(message, Ready | Unready):
-            self._on_readiness(message)
-            return
-        for result in message.results:
+    def _on_results(self, results: list[Result]) -> None:
+        for result in results:
+            result.outputs = self._host.close_order.sort(result.watch, result.outputs)
             pending = self._pending.pop(result.ident, None)
             if pending is not None:  # else it was failed here meanwhile
                 self._end(pending, as_outcome(result))
 
-    def _on_readiness(self, message: Ready | Unready) -> None:
-        if self._ready is None or self._ready.done():
-            return
-        if isinstance(message, Ready):
-            self._ready.set_result(None)
-        else:
-            text = f"{message.reason}\n{message.trace}".rstrip()
-            self._ready.set_exception(JupiterError(text))
+    def _on_process_end(self, process: TaskProcess, end: Exit) -> None:
+        self._process = None
+        self._on_lost(process, end)
 
-    def _on_ended(self, worker: Worker) -> None:
-        end = worker.ended.result()
-        if self._ready is not None and not self._ready.done():
-            text = f"the process of task {self.spec.name} ended at its start: {end.reason}"
-            self._ready.set_exception(JupiterError(f"{text}\n{end.stderr_tail}".rstrip()))
-        if worker is self._worker:
-            self._worker = None
-            self._on_lost(worker, end)
-
-    def _on_lost(self, worker: Worker, end: Exit) -> None:  # noqa: ARG002
+    def _on_lost(self, process: TaskProcess, end: Exit) -> None:
         """The process ended while calls may be in flight: here, all of them fail."""
-        self._fail_all(
-            f"the process of task {self.spec.name} ended: {end.reason}",
-            end.exit_code,
-            end.stderr_tail,
-        )
+        self._fail_all(end.reason, end.exit_code, end.stderr_tail)
 
     def _fail_all(self, reason: str, exit_code: int | None = None, stderr_tail: str = "") -> None:
         pending, self._pending = self._pending, {}

@@ -17,7 +17,7 @@ from time import monotonic_ns
 
 from dispatcher.executors import processes, task_module
 from dispatcher.executors.call_folder import FilesError, lay_in, take_out
-from dispatcher.executors.close_order import CloseOrder
+from dispatcher.executors.close_order import watch
 from dispatcher.executors.resident import Node, peak_memory_bytes, settle_resident
 from dispatcher.executors.wire import OutFile, Result, Start, Work
 
@@ -37,13 +37,13 @@ class JobQueue:
         self._node = node
         self._in = path_in
         self._out = path_out
-        self._order = CloseOrder(path_out)
+        self._watch = watch(node.start.close_order, path_out)
         self._names: deque[str] = deque()
         self._waiting: deque[Work] = deque()
         self._current: Work | None = None
         self._started_ns = 0
 
-    def get(self, block: bool = True, timeout: float | None = None) -> str:  # noqa: ARG002
+    def get(self, block: bool = True, timeout: float | None = None) -> str:
         """The next file name; waits for it, whatever ``timeout`` says, unless block is False."""
         if not self._names:
             self._conclude()
@@ -108,7 +108,7 @@ class JobQueue:
         outputs: list[OutFile] = []
         folder: str | None = None
         try:
-            outputs = take_out(self._out, self._order)
+            outputs = take_out(self._out)
             folder = self._keep(work, outputs)
         except (FilesError, OSError) as error:
             reason, outputs = reason or str(error), []
@@ -125,6 +125,7 @@ class JobQueue:
                     reason=reason,
                     peak_memory_bytes=peak_memory_bytes(),
                     folder=folder,
+                    watch=self._watch,
                 )
             ]
         )

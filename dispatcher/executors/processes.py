@@ -12,6 +12,11 @@ import resource
 import signal
 from collections.abc import Container
 
+CLEAN_EXIT = 113
+"""Exit code by which a task process tells the zygote that it ended in order and swept itself.
+
+Spares the zygote a scan of /proc per task when a node stops. No code of Python's or a shell's.
+"""
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _libc = ctypes.CDLL(None, use_errno=True)

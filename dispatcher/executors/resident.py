@@ -7,7 +7,6 @@ import socket
 
 from dispatcher.executors import processes, task_module
 from dispatcher.executors.wire import (
-    RECEIVE_BYTES,
     Frames,
     InFile,
     Progress,
@@ -35,14 +34,11 @@ class Node:
     def receive(self) -> list[Work] | None:
         """The next calls, in order; waits for at least one. None when the node wants an end."""
         while True:
-            try:
-                data = self._connection.recv(RECEIVE_BYTES)
-            except ConnectionResetError:
-                return None
-            if not data:
+            bodies = self._frames.receive(self._connection)
+            if bodies is None:
                 return None
             task_module.rotate_log(self.start.log)
-            work = [call for body in self._frames.feed(data) for call in decode_work(body)]
+            work = [call for body in bodies for call in decode_work(body)]
             if work:
                 return work
 

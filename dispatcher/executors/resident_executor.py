@@ -7,12 +7,12 @@ which call it was in: that one fails. The others, which had no part in it, go to
 from __future__ import annotations
 
 import asyncio
-import signal
 
 from dispatcher.executors.base import Outcome, TaskSpec
 from dispatcher.executors.host import ZygoteHost
 from dispatcher.executors.hosted import HostedExecutor
-from dispatcher.executors.worker import Exit, Worker
+from dispatcher.executors.task_process import TaskProcess
+from dispatcher.executors.worker import Exit
 
 
 class ResidentExecutor(HostedExecutor):
@@ -44,26 +44,26 @@ class ResidentExecutor(HostedExecutor):
         """
         self._timer = None
         timeout_ns = self.spec.timeout_ns
-        if self._worker is None or timeout_ns is None or not self._pending:
+        if self._process is None or timeout_ns is None or not self._pending:
             return
-        ident, started_ns = self._worker.progress.read()
+        ident, started_ns = self._process.running()
         left_ns = timeout_ns
         if ident in self._pending:
             left_ns = started_ns + timeout_ns - self._now_ns()
             if left_ns <= 0:
                 self._overdue = ident
-                self._worker.signal(signal.SIGKILL)
+                self._process.kill()
                 return
         self._arm(left_ns)
 
-    def _on_lost(self, worker: Worker, end: Exit) -> None:
-        running, started_ns = worker.progress.read()
+    def _on_lost(self, process: TaskProcess, end: Exit) -> None:
+        running, started_ns = process.running()
         overdue, self._overdue = self._overdue, None
         if running not in self._pending:
-            super()._on_lost(worker, end)
+            super()._on_lost(process, end)
             return
         culprit = self._pending.pop(running)
-        reason = f"the process of task {self.spec.name} ended: {end.reason}"
+        reason = end.reason
         if overdue == running and self.spec.timeout_ns is not None:
             reason = f"timed out after {self.spec.timeout_ns / 1e9:g} s"
         self._end(

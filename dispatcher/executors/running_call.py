@@ -13,7 +13,7 @@ from time import monotonic_ns
 from dispatcher.executors import processes
 from dispatcher.executors.call_folder import FilesError, LinkedInputs, lay_in, take_out
 from dispatcher.executors.call_process import CallPage, run_call
-from dispatcher.executors.close_order import CloseOrder
+from dispatcher.executors.close_order import NO_WATCH, watch
 from dispatcher.executors.task_module import write_log
 from dispatcher.executors.wire import InFile, OutFile, Result, Start, Tail, Work
 
@@ -44,11 +44,12 @@ class RunningCall:
         self._peak_bytes = 0
         self._tail = Tail()
         self._linked = LinkedInputs()
-        self._order: CloseOrder | None = None
+        self._watch = NO_WATCH
 
-    def open(self) -> None:
+    def open(self, close_order: int) -> None:
+        """Make the folder. close_order: the descriptor of the node's CloseOrder."""
         os.makedirs(self._out)
-        self._order = CloseOrder(self._out)
+        self._watch = watch(close_order, self._out)
 
     def fork(self, start: Start, function: Function, let_go: Callable[[], None]) -> None:
         """Start the process of the next group. let_go: close, in the child, the template's own."""
@@ -147,14 +148,12 @@ class RunningCall:
     def result(self, reason: str, code: int | None) -> Result:
         """Collect the outputs, remove the folder unless it holds some, and say how it went."""
         outputs: list[OutFile] = []
-        if not reason and self._order is not None:
+        if not reason:
             try:
                 self._linked.check()
-                outputs = take_out(self._out, self._order)
+                outputs = take_out(self._out)
             except (FilesError, OSError) as error:
                 reason, outputs = str(error), []
-        if self._order is not None:
-            self._order.close()
         on_disk = any(output.path is not None for output in outputs)
         if on_disk:
             for group in range(self.work.groups):
@@ -172,6 +171,7 @@ class RunningCall:
             stderr_tail=self._tail.text,
             peak_memory_bytes=self._peak_bytes,
             folder=self._folder if on_disk else None,
+            watch=self._watch,
         )
 
 

@@ -23,7 +23,6 @@ from dispatcher.executors import processes, task_module
 from dispatcher.executors.call_process import CallPage
 from dispatcher.executors.running_call import Function, RunningCall
 from dispatcher.executors.wire import (
-    RECEIVE_BYTES,
     Frames,
     Ready,
     Result,
@@ -88,13 +87,10 @@ class Template:
                 processes.signal_group(run.pid, signal.SIGKILL)
 
     def _on_node(self) -> None:
-        try:
-            data = self._node.recv(RECEIVE_BYTES)
-        except ConnectionResetError:
-            data = b""
-        if not data:
+        bodies = self._frames.receive(self._node)
+        if bodies is None:
             self._end()
-        for body in self._frames.feed(data):
+        for body in bodies or ():
             for work in decode_work(body):
                 self._begin(work)
 
@@ -105,7 +101,7 @@ class Template:
         page = self._pages.pop() if self._pages else CallPage()
         run = RunningCall(work, folder, page)
         try:
-            run.open()
+            run.open(self._start.close_order)
         except OSError as error:
             self._finish(run, f"the call can't be started: {error}", None)
         else:
@@ -126,6 +122,8 @@ class Template:
         self._selector.close()
         self._node.close()
         os.close(self._zygote)
+        if self._start.close_order >= 0:
+            os.close(self._start.close_order)
         for other in self._running.values():
             other.let_go()
 

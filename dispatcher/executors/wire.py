@@ -11,6 +11,7 @@ Imported by every task process: no pathlib, no dataclasses, no asyncio here.
 
 from __future__ import annotations
 
+import socket
 import struct
 
 import msgspec
@@ -20,12 +21,16 @@ TAIL_BYTES = 4096
 INLINE_BYTES = 2**20
 """Files up to this size travel as bytes, larger ones as a path."""
 SOCKET_BUFFER_BYTES = 4 * 2**20
-RECEIVE_BYTES = 2**20
+RECEIVE_BYTES = 2**18
 
 
 class Start(msgspec.Struct, tag="start", array_like=True):
-    """Node → zygote: start a process. Beside it the descriptors of its work socket, its stderr and
-    its progress page, in this order. kind: isolated, loop, streaming or service."""
+    """Node → zygote: start a process.
+
+    Beside it go the descriptors of its work socket, its stderr and its progress page, in this
+    order. kind: isolated, loop, streaming or service. close_order: the descriptor of the node's
+    CloseOrder in the zygote, which fills it in.
+    """
 
     ident: int
     kind: str
@@ -40,6 +45,7 @@ class Start(msgspec.Struct, tag="start", array_like=True):
     files_per_call: int | None = None
     timeout_ns: int | None = None
     memory_bytes: int | None = None
+    close_order: int = -1
 
 
 class Signal(msgspec.Struct, tag="signal", array_like=True):
@@ -96,7 +102,10 @@ class OutFile(msgspec.Struct, array_like=True):
 
 
 class Result(msgspec.Struct, array_like=True):
-    """How one call ended; the fields are those of base.Outcome. folder: holds outputs on disk."""
+    """How one call ended; the fields are those of base.Outcome.
+
+    folder: holds outputs on disk. watch: the number of its pathout's watch, see close_order.
+    """
 
     ident: int
     ok: bool
@@ -108,6 +117,7 @@ class Result(msgspec.Struct, array_like=True):
     stderr_tail: str = ""
     peak_memory_bytes: int = 0
     folder: str | None = None
+    watch: int = -1
 
 
 class Ready(msgspec.Struct, tag="ready", array_like=True):
@@ -152,8 +162,20 @@ class Frames:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
+        self._scratch = bytearray(RECEIVE_BYTES)
 
-    def feed(self, data: bytes) -> list[bytes]:
+    def receive(self, connection: socket.socket) -> list[bytes] | None:
+        """The bodies that one receive completes, perhaps none of them; None at the stream's end.
+
+        Raises BlockingIOError on a non-blocking socket with nothing to read.
+        """
+        try:
+            count = connection.recv_into(self._scratch)
+        except ConnectionResetError:  # the other end died with something of ours unread
+            return None
+        return self.feed(memoryview(self._scratch)[:count]) if count else None
+
+    def feed(self, data: bytes | memoryview) -> list[bytes]:
         """Take the next bytes of the stream, return the bodies that are now complete."""
         self._buffer += data
         bodies = []

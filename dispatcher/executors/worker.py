@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import mmap
 import os
 from collections.abc import Callable
@@ -44,7 +45,8 @@ class Stderr:
                 return
             self.tail.feed(data)
             if self._log is not None:
-                with self._log.open("ab") as log:
+                # A log that can't be written (disk full) is no reason to fail a task.
+                with contextlib.suppress(OSError), self._log.open("ab") as log:
                     log.write(data)
 
     def close(self) -> None:

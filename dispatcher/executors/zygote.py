@@ -4,7 +4,7 @@ Forking from here costs a copy-on-write page table instead of an interpreter, an
 own memory, sockets and keys out of reach of app code. It is the ancestor of all of them, adopts
 what they leave behind, and kills everything when the node is gone.
 
-Started by :mod:`dispatcher.executors.host` as ``python -m dispatcher.executors.zygote FD``.
+Started by :mod:`dispatcher.executors.host` as ``python -m dispatcher.executors.zygote FD FD``.
 """
 
 from __future__ import annotations
@@ -49,8 +49,9 @@ _KINDS: dict[str, Callable[[Start, socket.socket, memoryview], None]] = {
 class Zygote:
     """Forks on request, tells what ended."""
 
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, close_order: int) -> None:
         self._control = control
+        self._close_order = close_order
         self._pids: dict[int, int] = {}
         """ident → pid of what was started and has not ended."""
         self._selector = selectors.DefaultSelector()
@@ -130,11 +131,13 @@ class Zygote:
             signal.signal(signal.SIGHUP, signal.SIG_DFL)
             processes.die_with_parent(zygote)
             task_module.open_log(start.log)
+            start.close_order = self._close_order
             memory = mmap.mmap(page, PROGRESS_BYTES)
             os.close(page)
             with socket.socket(fileno=work) as connection:
                 _KINDS[start.kind](start, connection, memoryview(memory))
-            code = 0
+            processes.sweep_all_if_any()
+            code = processes.CLEAN_EXIT
         except SystemExit as error:
             code = error.code if isinstance(error.code, int) else 1
         except BaseException:
@@ -148,7 +151,10 @@ class Zygote:
         self._selector.unregister(pidfd)
         os.close(pidfd)
         _, status = os.waitpid(self._pids.pop(ident), 0)
-        processes.sweep(frozenset(self._pids.values()))
+        if status == processes.CLEAN_EXIT << 8:
+            status = 0
+        else:
+            processes.sweep(frozenset(self._pids.values()))
         self._send(Ended(ident, status))
 
     def _send(self, message: Started | Ended) -> None:
@@ -159,15 +165,18 @@ class Zygote:
 
 
 def main() -> None:
-    """Be the zygote on the control socket whose descriptor is the first argument."""
+    """Be the zygote; arguments: the descriptors of the control socket and of the CloseOrder."""
     # Ends of the terminal and of the node reach us as the end of the control socket alone.
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.SIG_IGN)
     processes.adopt_orphans()
     control = socket.socket(fileno=int(sys.argv[1]))
     control.set_inheritable(False)
+    close_order = int(sys.argv[2])
+    if close_order >= 0:
+        os.set_inheritable(close_order, False)
     gc.freeze()
-    Zygote(control).serve()
+    Zygote(control, close_order).serve()
 
 
 if __name__ == "__main__":

@@ -76,7 +76,9 @@ class Bench:
         async def scenario(host: ZygoteHost) -> list[Outcome]:
             executor = self.executor(host, module, kind, **more)
             await executor.start()
-            calls = [self.submit(executor, by_parent, job=f"j{i}") for i, by_parent in enumerate(inputs)]
+            calls = [
+                self.submit(executor, by_parent, job=f"j{i}") for i, by_parent in enumerate(inputs)
+            ]
             outcomes = await asyncio.gather(*calls)
             await executor.stop()
             return outcomes
@@ -91,7 +93,7 @@ class Bench:
     def submit(
         executor: Executor, by_parent: dict[str, list[File]], job: str = "j", **more: Any
     ) -> asyncio.Future[Outcome]:
-        """Submit a call; the future of its outcome. Fails if ``done`` is called twice or at once."""
+        """Submit a call; the future of its outcome. Fails if ``done`` is called twice or early."""
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         call = Call(task="tool", job=job, attempt=1, by_parent=list(by_parent.items()), **more)
         returned = False

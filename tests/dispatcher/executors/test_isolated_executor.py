@@ -463,12 +463,12 @@ def test_an_empty_folder_in_pathout_is_ignored(bench):
         ("import no_such_module_anywhere\n", "No module named 'no_such_module_anywhere'"),
         ("def other(): pass\n", "has no function task(files, pathin, pathout)"),
         ("import sys; sys.exit(4)\n", "SystemExit: 4"),
-        ("import os; os._exit(5)\n", "exit code 5"),
+        ("import os; os._exit(5)\n", "exit code 5 (while it imported broken)"),
     ],
 )
 def test_a_module_that_cannot_be_used_fails_the_start(bench, text, reason):
     bench.script("broken.py", text)
-    with pytest.raises(JupiterError, match="task tool|of task tool") as caught:
+    with pytest.raises(JupiterError, match="task tool") as caught:
         bench.outcome("broken", ONE)
     assert reason in str(caught.value)
 
@@ -481,7 +481,9 @@ def test_a_missing_script_fails_the_start(bench):
 @pytest.mark.parametrize("module", ["tera/master", "tera.master", "select", "dispatcher"])
 def test_a_module_may_be_in_a_folder_or_be_called_like_another(bench, module):
     path = module.replace(".", "/") + ".py"
-    bench.script(path, "from helper import NAME\nimport sys\ndef task(n, i, o): open(o + NAME, 'w')")
+    bench.script(
+        path, "from helper import NAME\nimport sys\ndef task(n, i, o): open(o + NAME, 'w')"
+    )
     bench.script("helper.py", "NAME = '/helped'")
     assert list(bench.contents(bench.outcome(module, ONE))) == ["helped"]
 

@@ -113,9 +113,7 @@ FAIL = """
         ("hang", "timed out after 0.2 s", ""),
     ],
 )
-def test_a_loop_that_ends_or_hangs_fails_its_job_and_the_others_run(
-    bench, command, reason, stderr
-):
+def test_a_loop_that_ends_or_hangs_fails_its_job_and_the_others_run(bench, command, reason, stderr):
     bench.script("fail.py", FAIL)
     jobs = [{"a": [File("f", word.encode())]} for word in ("one", command, "two")]
     one, bad, two = bench.outcomes("fail", *jobs, kind="loop", timeout_ns=200_000_000)

@@ -65,19 +65,17 @@ def test_a_service_that_dies_is_started_again(bench):
 
 @pytest.mark.parametrize(("trap", "code"), [("trap 'exit 5' TERM", 5), (":", -signal.SIGTERM)])
 def test_stop_asks_first(bench, trap, code):
-    bench.script("serve.sh", f"{trap}\necho up > $FIFO\nwhile :; do read line < $NEVER; done\n")
+    bench.script("serve.sh", f"{trap}\necho $$ > $FIFO\nsleep 1000 & wait\n")
 
     async def scenario(host):
         journal = Journal()
-        fifo, never = bench.folder / "fifo", bench.folder / "never"
+        fifo = bench.folder / "fifo"
         os.mkfifo(fifo)
-        os.mkfifo(never)
-        service = runner(
-            bench, host, "serve.sh", journal=journal, FIFO=str(fifo), NEVER=str(never)
-        )
+        service = runner(bench, host, "serve.sh", journal=journal, FIFO=str(fifo))
         await service.start()
-        await journal.events.get()
-        await asyncio.get_running_loop().run_in_executor(None, fifo.read_text)
+        _, _, pid, _ = await journal.events.get()
+        told = await asyncio.get_running_loop().run_in_executor(None, fifo.read_text)
+        assert int(told) == pid
         await service.stop()
         assert await journal.events.get() == ("exit", "serve", code, "")
 

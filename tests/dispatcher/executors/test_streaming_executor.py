@@ -68,9 +68,12 @@ def test_inputs_are_keyed_by_parent_or_by_file_and_may_be_on_disk(bench):
         "disk": [File("x", path=large)],
     }
     outcome = bench.outcome("keys", inputs, kind="streaming")
-    assert bench.contents(outcome)["tool.bin"] == repr(
-        [("home/right.png", b"r"), ("home/left.png", b"l"), ("disk", b"from disk")]
-    ).encode()
+    assert (
+        bench.contents(outcome)["tool.bin"]
+        == repr(
+            [("home/right.png", b"r"), ("home/left.png", b"l"), ("disk", b"from disk")]
+        ).encode()
+    )
 
 
 def test_what_process_returns_becomes_files():

@@ -42,7 +42,9 @@ def fuse_at(app_modules):
         }
         aligned = stage("align", "align").process(job, samples)
         firing = fused or instant(max(i["estimate_ns"] for i in (left, right, imu)) + 20 * MS)
-        return json.loads(stage("fuse", "fuse", (), firing).process(job, {"align": aligned}))
+        ((name, data),) = stage("fuse", "fuse", (), firing).process(job, {"align": aligned})
+        assert name == "position.json"
+        return json.loads(data)
 
     return run
 
@@ -163,7 +165,7 @@ def outputs(fuse_at, tmp_path):
         job = tmp_path / "outputs" / f"job{k}"
         job.mkdir(parents=True)
         result = fuse_at(instant(t_ns), instant(t_ns + MS), instant(t_ns))
-        (job / "fuse.bin").write_text(json.dumps(result), encoding="utf-8")
+        (job / "position.json").write_text(json.dumps(result), encoding="utf-8")
     return tmp_path / "outputs"
 
 

@@ -34,8 +34,8 @@ class Stage:
     def __init__(self, context: Any) -> None:
         self.context = context
 
-    def process(self, job: str, inputs: dict[str, bytes]) -> bytes:
-        """The job's result for home, as JSON."""
+    def process(self, job: str, inputs: dict[str, bytes]) -> list[tuple[str, bytes]]:
+        """The job's result for home, as JSON: one file of that name."""
         (data,) = inputs.values()
         aligned = json.loads(data)
         samples = aligned["samples"]
@@ -54,4 +54,4 @@ class Stage:
             "instants": {sensor: sample["instant"] for sensor, sample in samples.items()},
             "fused": instant_of(self.context.firing),
         }
-        return json.dumps(result, indent=2).encode() + b"\n"
+        return [("position.json", json.dumps(result, indent=2).encode() + b"\n")]

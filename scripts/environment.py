@@ -178,7 +178,7 @@ def check_python(
         newer = _newer_python()
         raise SetupError(
             f"this is Python {version[0]}.{version[1]}; Jupiter needs 3.11 or newer",
-            f"{newer} {' '.join(sys.argv)}" if newer else "install a newer Python, and run it with that",
+            f"{newer} {' '.join(sys.argv)}" if newer else "install a newer Python and use that",
         )
 
 

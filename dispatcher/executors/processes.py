@@ -85,8 +85,17 @@ def sweep(keep: Container[int] = ()) -> int:
         swept += len(unwanted)
 
 
+def has_children() -> bool:
+    """Whether there is any child, zombies included; costs one system call."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
 def sweep_all_if_any() -> int:
-    """Like ``sweep()``, but next to free when there is no child at all."""
+    """Like ``sweep()``, but next to free when no child runs; reaps those that have ended."""
     while True:
         try:
             pid, _ = os.waitpid(-1, os.WNOHANG)

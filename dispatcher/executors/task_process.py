@@ -108,6 +108,8 @@ class TaskProcess:
             await self._worker.ended
 
     def _on_body(self, body: bytes) -> None:
+        if self._fault:
+            return
         try:
             message = decode_from_task(body)
         except msgspec.DecodeError as error:

@@ -48,7 +48,8 @@ class Template:
         self._pages: list[CallPage] = []
         self._serial = 0
         # What the module started while it was imported is the task's own and stays.
-        self._helpers = frozenset(processes.children())
+        # (Asked first, because a scan of /proc per start adds up when hundreds of tasks start.)
+        self._helpers = frozenset(processes.children() if processes.has_children() else ())
         self._zygote = os.pidfd_open(os.getppid())
         self._selector = selectors.DefaultSelector()
         self._watch(node.fileno(), self._on_node)
@@ -63,7 +64,7 @@ class Template:
                 if self._selector.get_map().get(key.fd) is key:
                     key.data()
             self._kill_overdue()
-        processes.sweep()
+        processes.sweep_all_if_any()
 
     def _watch(self, descriptor: int, callback: Callable[[], None]) -> None:
         self._selector.register(descriptor, selectors.EVENT_READ, callback)

@@ -11,6 +11,7 @@ Imported by every task process: no pathlib, no dataclasses, no asyncio here.
 
 from __future__ import annotations
 
+import mmap
 import socket
 import struct
 
@@ -162,7 +163,7 @@ class Frames:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
-        self._scratch = bytearray(RECEIVE_BYTES)
+        self._scratch = mmap.mmap(-1, RECEIVE_BYTES)  # costs only the pages that get used
 
     def receive(self, connection: socket.socket) -> list[bytes] | None:
         """The bodies that one receive completes, perhaps none of them; None at the stream's end.

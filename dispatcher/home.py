@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import threading
 from collections.abc import Callable
@@ -240,7 +239,10 @@ class OutputWriter:
 
 
 def write_outputs(folder: Path, job: Job) -> dict[str, int]:
-    """Write one job's outputs; returns {path below folder: bytes}. Repeating it changes nothing."""
+    """Write one job's outputs; returns {path below folder: bytes}. Repeating it changes nothing.
+
+    They are not synced here: home's spool has them on disk already.
+    """
     named = _named_files(job)
     final = folder / job.job
     sizes = {f"{job.job}/{name}": len(data) for name, data in named}
@@ -251,10 +253,7 @@ def write_outputs(folder: Path, job: Job) -> dict[str, int]:
         shutil.rmtree(part)
     part.mkdir()
     for name, data in named:
-        with (part / name).open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fdatasync(file.fileno())
+        (part / name).write_bytes(data)
     part.rename(final)
     return sizes
 

@@ -42,6 +42,9 @@ from jupiter.events import (
 from qot.wait import Wake
 
 
+_FORGET_AFTER_S = 0.05
+
+
 class Node:
     """One node of a run. ``folder`` holds all it leaves: log, spool, work folders."""
 
@@ -69,6 +72,7 @@ class Node:
         self._is_doing = False
         self._disk_problem = ""
         self._is_stopped = False
+        self._ended_below = self._told_below = 0
         self._commands: dict[type, Callable[[Any], None]] = {
             brain.StartCall: self._start_call,
             brain.Send: self._send,
@@ -177,7 +181,16 @@ class Node:
             self._spool.forget(below)
 
     def tell_all_ended(self, below: int) -> None:
-        """Home itself knows that all jobs below this index have ended."""
+        """Home itself knows that all jobs below this index have ended. Nobody is in a hurry to
+        forget, so it is told a little later, once for many."""
+        if self._ended_below == self._told_below:
+            self.loop.call_later(_FORGET_AFTER_S, self._tell_ended)
+        self._ended_below = below
+
+    def _tell_ended(self) -> None:
+        below = self._told_below = self._ended_below
+        if self._is_stopped:
+            return
         self._spool.append(Below(below))
         self.jobs_ended(below)
         for link in self.links.values():

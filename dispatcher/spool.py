@@ -134,13 +134,15 @@ class Spool:
         head = _RECORD.pack(len(header), len(payload), checksum) + header
         index = record.delivery.index if isinstance(record, Received) else record.index
         with self._lock:
+            is_first = not self._waiting
             self._waiting.append(head)
             if len(payload):
                 self._waiting.append(payload)
             self._ticket += 1
             self._newest_job = max(self._newest_job, index)
             ticket = self._ticket
-        self._work.set()
+        if is_first:
+            self._work.set()
         return ticket
 
     def forget(self, below: int) -> None:

@@ -3,8 +3,7 @@
     JupiterError                 exit code 1: something went wrong while working
     ├── InputError               exit code 2: what the user gave can't be used; nothing was started
     │   └── InputErrors          several of them, found in one pass, shown together
-    ├── ClusterError             a node can't be started, reached or stopped
-    └── RunFailed                the run ended, and not every job succeeded
+    └── ClusterError             a node can't be started, reached or stopped
 
 A message says what was seen, what was expected and what to do.
 """
@@ -96,7 +95,3 @@ def raise_input_errors(errors: Sequence[InputError]) -> None:
 
 class ClusterError(JupiterError):
     """A node can't be started, reached or stopped."""
-
-
-class RunFailed(JupiterError):
-    """The run ended and at least one job did not succeed."""

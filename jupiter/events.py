@@ -34,11 +34,15 @@ class Event(msgspec.Struct, frozen=True, tag_field="event", kw_only=True, omit_d
 
 
 class Phase(Event, frozen=True, kw_only=True, tag="phase"):
-    """The run entered a phase: start, sync, profile, schedule, deploy, stream, drain, stop."""
+    """The run entered a phase: start, sync, profile, schedule, deploy, stream, stop.
+
+    core_ns is CLOCK_MONOTONIC of the orchestrator's machine.
+    """
 
     name: str
     detail: str = ""
     unix_ns: int
+    core_ns: int | None = None
 
 
 class NodeStarted(Event, frozen=True, kw_only=True, tag="node_started"):

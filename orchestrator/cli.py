@@ -190,7 +190,7 @@ def plan(
     """Show placement, predicted times and timetable, without running."""
     with exits(as_json):
         from jupiter.placement import write_placement
-        from orchestrator.pipeline import plan_app
+        from orchestrator.plan_app import plan_app
         from orchestrator.plan_text import plan_text
 
         made = plan_app(_options(app_folder, nodes, config, scheduler, mapping, None, seed, None))

@@ -10,10 +10,9 @@ import asyncio
 import contextlib
 import os
 import platform
+import signal
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 
 from clusters.base import Cluster, ClusterWatcher, NodeExit
 from clusters.local import LocalCluster
@@ -30,13 +29,9 @@ from dispatcher.messages import (
     TimeQuery,
     TimeState,
 )
-from jupiter.app import HOME, App
-from jupiter.app_check import check_app
-from jupiter.app_formats import load_app
+from jupiter.app import HOME
 from jupiter.errors import ClusterError
 from jupiter.events import NodeLost, Notice, Phase
-from jupiter.nodes import NodeList, read_nodes
-from jupiter.placement import check_pins, check_placement, read_placement
 from jupiter.profile import Profiles
 from jupiter.profile_store import ProfileStore
 from jupiter.run_folder import ROOF, RunFolder, create_run
@@ -47,71 +42,25 @@ from jupiter.run_lock import (
     lock_app,
     lock_profiles,
 )
-from jupiter.settings import Settings, load_settings
 from jupiter.timetable import Timetable
-from orchestrator.job_source import JobSource, job_source
+from orchestrator.inputs import Inputs, read_inputs
 from orchestrator.options import RunOptions
-from orchestrator.planning import fill_gaps, plan_placement, plan_timetable
-from orchestrator.profile_phase import profile_all
+from orchestrator.planning import (
+    LEAD_NS,
+    WAKE_LATENESS_NS,
+    fill_gaps,
+    plan_placement,
+    plan_timetable,
+)
+from orchestrator.profile_phase import STORE, profile_all
 from orchestrator.progress import Progress
 from orchestrator.stage_plans import service_plans, stage_plans
 from orchestrator.stream import JobStream
-from qot.clock import unix_ns
-from scheduler import registry
+from qot.clock import monotonic_ns, unix_ns
 
 DEFAULT_TIMELINE = "run"
 DEFAULT_ACCURACY_NS = 10_000_000
-WAKE_LATENESS_NS = 2_000_000
-"""J without SCHED_FIFO, see docs/quality_of_time.md."""
-LEAD_NS = 150_000_000
-"""How long before its release a periodic job leaves home."""
 START_MARGIN_NS = 400_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """What a run is made from, read and judged."""
-
-    app: App
-    nodes: NodeList
-    settings: Settings
-    source: JobSource
-    scheduler: str
-    seed: int
-    placement: dict[str, str] | None
-    warnings: tuple[str, ...]
-
-
-def read_inputs(options: RunOptions) -> Inputs:
-    """Read and judge everything the user gave. Raises InputError; nothing was started then."""
-    settings = load_settings(options.config or _default_file("jupiter_config.py"))
-    app = load_app(options.app, home_child=settings.home_child or None)
-    check_app(app)
-    nodes = read_nodes(options.nodes or settings.nodes_path)
-    check_pins(app, nodes)
-    name = options.scheduler or settings.scheduler
-    registry.get(name)
-    placement = None
-    if options.mapping is not None:
-        placement = read_placement(options.mapping, app, nodes)
-    elif settings.static_mapping:
-        placement = app.static_placement
-        check_placement(placement, app, nodes)
-    return Inputs(
-        app=app,
-        nodes=nodes,
-        settings=settings,
-        source=job_source(app, options.jobs),
-        scheduler=name,
-        seed=settings.seed if options.seed is None else options.seed,
-        placement=placement,
-        warnings=(*settings.warnings, *app.warnings, *nodes.warnings),
-    )
-
-
-def _default_file(name: str) -> Path | None:
-    path = Path(name)
-    return path if path.is_file() else None
 
 
 def run_app(options: RunOptions, progress: Progress) -> RunFolder:
@@ -147,7 +96,10 @@ class Run(ClusterWatcher):
         self._timetable: Timetable | None = None
 
     async def execute(self) -> None:
-        """All phases. The cluster is stopped in any case."""
+        """All phases. The cluster is stopped in any case; SIGTERM counts as Ctrl-C."""
+        asyncio.get_running_loop().add_signal_handler(
+            signal.SIGTERM, lambda: signal.raise_signal(signal.SIGINT)
+        )
         self._phase("start", f"{len(self._names)} nodes")
         ports = self._in.settings.port_range
         self._cluster = LocalCluster(
@@ -185,6 +137,7 @@ class Run(ClusterWatcher):
         self._phase("stream", f"{self._in.source.count} jobs")
         await self._begin_all()
         await self._stream.run()
+        self._progress.outputs(self._run.outputs)
 
     # Phases
 
@@ -225,7 +178,7 @@ class Run(ClusterWatcher):
             lambda text: self._notice("warning", text),
             share=self._share,
         )
-        with ProfileStore(self._run.path.parent / "profiles.sqlite") as store:
+        with ProfileStore(self._run.path.parent / STORE) as store:
             store.add_links(measured.links.values())
             store.add_nodes(measured.nodes.values())
             store.add_tasks(self._app.name, content_hash(self._app), measured.tasks.values())
@@ -350,7 +303,9 @@ class Run(ClusterWatcher):
 
     def _phase(self, name: str, detail: str = "") -> None:
         self._progress.phase(name, detail)
-        self._run.append(Phase(node=ROOF, name=name, detail=detail, unix_ns=unix_ns()))
+        self._run.append(
+            Phase(node=ROOF, name=name, detail=detail, unix_ns=unix_ns(), core_ns=monotonic_ns())
+        )
 
     def _notice(self, level: str, text: str) -> None:
         self._progress.notice(text)

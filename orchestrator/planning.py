@@ -14,6 +14,10 @@ from scheduler.timetable import synthesise
 
 ASSUMED_TASK_NS = 10e6
 ASSUMED_OUTPUT_BYTES = 4096.0
+WAKE_LATENESS_NS = 2_000_000
+"""J without SCHED_FIFO, see docs/quality_of_time.md."""
+LEAD_NS = 150_000_000
+"""How long before its release a periodic job leaves home."""
 BUDGET_FACTOR = 2.0
 """A budget that the author left open: the slowest trial times this, and the floor below."""
 LEAST_BUDGET_NS = 2_000_000

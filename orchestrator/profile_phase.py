@@ -30,9 +30,12 @@ from profilers.link_model import fit_link
 from profilers.task_model import node_speeds, predict_missing, summarise
 from qot.clock import monotonic_ns, unix_ns
 
+STORE = "profiles.sqlite"
+"""The profile store, beside the run folders."""
 PROBE_SIZES_BYTES = [1 << 10, 64 << 10, 512 << 10]
 PROBE_REPEATS = 3
 TRIAL_BUDGET_NS = 4_000_000_000
+TRIAL_LIMIT_S = 60
 SHORT_TRIAL_NS = 50_000_000
 SHORT_TRIALS = 3
 """A task this short is tried several times."""
@@ -174,9 +177,14 @@ class TaskTrials:
         """One trial; its outputs by child, or None when it failed."""
         entries = [(parent, [_entry(file) for file in files]) for parent, files in groups]
         payload = b"".join(_bytes(file) for _, files in groups for file in files)
-        answer, content = await self._nodes[node].ask(
-            Trial(task=task, groups=entries), TrialResult, payload
-        )
+        try:
+            async with asyncio.timeout(TRIAL_LIMIT_S):
+                answer, content = await self._nodes[node].ask(
+                    Trial(task=task, groups=entries), TrialResult, payload
+                )
+        except TimeoutError:
+            self._notice(f"{task} was tried on {node} for {TRIAL_LIMIT_S} s and did not end")
+            return None
         if not answer.ok:
             words = answer.stderr_tail.strip().splitlines()
             last = f" ({words[-1]})" if words else ""

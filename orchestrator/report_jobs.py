@@ -51,7 +51,7 @@ def _stream_ns(data: RunData) -> int | None:
 
 def _first_output_ns(data: RunData) -> int | None:
     """From the first phase to the first job done; None unless one clock saw both."""
-    begins = [phase.at.core_ns for phase in data.phases if phase.at is not None]
+    begins = [phase.core_ns for phase in data.phases if phase.core_ns is not None]
     ends = [done.at.core_ns for done in data.done.values() if done.at is not None]
     if not begins or not ends or not data.lock.one_machine:
         return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,10 +85,10 @@ class _Row:
     bars: list[Bar]
     top: float = 0.0
     height: float = ROW_POINTS
+    lanes: int = field(init=False)
 
-    @property
-    def lanes(self) -> int:
-        return max((bar.lane for bar in self.bars), default=0) + 1
+    def __post_init__(self) -> None:
+        self.lanes = max((bar.lane for bar in self.bars), default=0) + 1
 
     def lane(self, lane: int) -> tuple[float, float]:
         """Top and height of a lane's bars."""

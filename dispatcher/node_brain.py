@@ -1,15 +1,17 @@
 """What a node decides: join, trigger, retry, retire. No I/O, no clock.
 
-Events in, commands out: ``handle(event) -> commands``. The shell (:mod:`dispatcher.node`) turns sockets,
-timers and executors into events and carries the commands out. One *instance* is one stage of one job:
+Events in, commands out: ``handle(event) -> commands``. The shell (:mod:`dispatcher.node`) turns
+sockets, timers and executors into events and carries the commands out. One *instance* is one stage
+of one job:
 
     waiting ─▶ ready ─▶ running ─▶ sending ─▶ retired
        │                  │  ▲ └─ failed, attempts left ─▶ backing_off ─▶ ready
        └── tombstone ─────┴──────────────────────────────▶ sending (tombstones) ─▶ retired
 
-A time-triggered instance goes from waiting to ready at its instant, see :mod:`dispatcher.time_trigger`.
-What an instance owed is retired when every delivery made from it is acknowledged; until then its
-inputs stay in the spool, so that a kill at any moment only repeats work.
+A time-triggered instance goes from waiting to ready at its instant, see
+:mod:`dispatcher.time_trigger`. What an instance owed is retired when every delivery made from it is
+acknowledged; until then its inputs stay in the spool, so that a kill at any moment only repeats
+work. When the whole job has ended, what is left of it is dropped in whatever state it is.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from typing import Any
 import msgspec
 
 from dispatcher.messages import Delivery, StagePlan, Tombstone
-from dispatcher.time_trigger import MISSED, TimeTrigger, Woke
+from dispatcher.time_trigger import TimeTrigger, Woke
 from jupiter.events import Firing, Stamp
 
 RETRY_FIRST_DELAY_NS = 100_000_000
@@ -76,7 +78,10 @@ class Delivered(msgspec.Struct):
 
 
 class CallSucceeded(msgspec.Struct):
-    """outputs: (child, content) for every child, already routed. The shell has logged the call."""
+    """outputs: (child, content) for every child, already routed. The shell has logged the call.
+
+    Like CallFailed, it answers one StartCall, even when the job has ended meanwhile.
+    """
 
     index: int
     task: str
@@ -220,7 +225,8 @@ class NodeBrain:
         self._below = 0
         self._parallel_calls = parallel_calls
         self._running_calls = 0
-        self._queue: list[tuple[int, int, Instance]] = []
+        self._queue: list[tuple[int, int, str]] = []
+        """Ready isolated instances: (index, rank of the task, task)."""
         self._trigger = trigger
         self._handlers: dict[type, Callable[[Any], list[Command]]] = {
             Delivered: self._delivered,
@@ -237,6 +243,16 @@ class NodeBrain:
     def handle(self, event: Event) -> list[Command]:
         """Take one event; return what must be done, in order."""
         return self._handlers[type(event)](event)
+
+    @property
+    def below(self) -> int:
+        """Every job with a smaller index has ended."""
+        return self._below
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is owed and nothing is remembered of any job."""
+        return not self._instances and not self._retired and not self._running_calls
 
     def knows(self, index: int, parent: str, child: str) -> bool:
         """Has this delivery been here before? Then it must not be spooled again."""
@@ -281,16 +297,19 @@ class NodeBrain:
         delivery = event.delivery
         if self.knows(delivery.index, delivery.parent, delivery.child):
             return []
-        if delivery.child not in self._stages:
-            return [Warn(f"a delivery for {delivery.child} came to a node that does not host it")]
+        problem = self._misdirected(delivery)
+        if problem:
+            return [Warn(problem)]
         instance = self._instance(delivery.job, delivery.index, delivery.child, delivery.release_ns)
         instance.arrived[delivery.parent] = Arrived(delivery, event.content, event.received)
         if instance.state is not State.WAITING:
             return []  # it went ahead without this input (held or failed)
         if delivery.tombstone is not None:
             return self._bury(instance, delivery.tombstone)
-        if self._trigger is not None and self._trigger.has_skipped(delivery.child, delivery.index):
-            return self._fail_for_good(instance, MISSED)
+        if self._trigger is not None:
+            skipped = self._trigger.why_skipped(delivery.child, delivery.index)
+            if skipped:
+                return self._fail_for_good(instance, skipped)
         if instance.is_complete:
             instance.ready_at = event.received
             if self._trigger is not None and instance.stage.time_triggered:
@@ -303,20 +322,34 @@ class NodeBrain:
             return self._make_ready(instance)
         return []
 
+    def _misdirected(self, delivery: Delivery) -> str:
+        """Why this delivery can't be for an instance of this node, or nothing."""
+        stage = self._stages.get(delivery.child)
+        if stage is None:
+            return f"a delivery for {delivery.child} came to a node that does not host it"
+        if delivery.parent not in stage.parents:
+            return f"{delivery.parent} sent to {delivery.child}, which is not its child"
+        instance = self._instances.get((delivery.index, delivery.child))
+        if instance is not None and instance.job != delivery.job:
+            return f"{delivery.job} and {instance.job} both have the index {delivery.index}"
+        return ""
+
     # Running
 
     def _make_ready(self, instance: Instance) -> list[Command]:
         instance.state = State.READY
         if instance.stage.executor != "isolated":
             return [self._start(instance)]
-        heapq.heappush(self._queue, (instance.index, self._rank[instance.stage.name], instance))
+        name = instance.stage.name
+        heapq.heappush(self._queue, (instance.index, self._rank[name], name))
         return self._start_waiting_calls()
 
     def _start_waiting_calls(self) -> list[Command]:
         commands: list[Command] = []
         while self._queue and self._running_calls < self._parallel_calls:
-            _, _, instance = heapq.heappop(self._queue)
-            if instance.state is State.READY:
+            index, _, task = heapq.heappop(self._queue)
+            instance = self._instances.get((index, task))
+            if instance is not None and instance.state is State.READY:
                 self._running_calls += 1
                 commands.append(self._start(instance))
         return commands
@@ -326,20 +359,22 @@ class NodeBrain:
         instance.attempt += 1
         return StartCall(instance)
 
-    def _call_ended(self, instance: Instance) -> list[Command]:
-        if instance.stage.executor == "isolated":
+    def _call_ended(self, task: str) -> list[Command]:
+        if self._stages[task].executor == "isolated":
             self._running_calls -= 1
             return self._start_waiting_calls()
         return []
 
     def _call_succeeded(self, event: CallSucceeded) -> list[Command]:
-        instance = self._instances[(event.index, event.task)]
-        commands = self._send(instance, event.outputs)
-        commands += self._call_ended(instance)
-        return commands
+        instance = self._instances.get((event.index, event.task))
+        if instance is None:
+            return self._call_ended(event.task)
+        return self._send(instance, event.outputs) + self._call_ended(event.task)
 
     def _call_failed(self, event: CallFailed) -> list[Command]:
-        instance = self._instances[(event.index, event.task)]
+        instance = self._instances.get((event.index, event.task))
+        if instance is None:
+            return self._call_ended(event.task)
         if instance.attempt <= instance.stage.retries:
             instance.state = State.BACKING_OFF
             delay_ns = RETRY_FIRST_DELAY_NS * 2 ** (instance.attempt - 1)
@@ -349,7 +384,7 @@ class NodeBrain:
             ]
         else:
             commands = self._fail_for_good(instance, event.reason)
-        return commands + self._call_ended(instance)
+        return commands + self._call_ended(event.task)
 
     def _retry_due(self, event: RetryDue) -> list[Command]:
         instance = self._instances.get((event.index, event.task))
@@ -405,31 +440,37 @@ class NodeBrain:
             return []
         self._below = event.below
         self._retired = {key for key in self._retired if key[0] >= event.below}
-        self._instances = {
-            key: instance for key, instance in self._instances.items() if key[0] >= event.below
-        }
+        for key in [key for key in self._instances if key[0] < event.below]:
+            self._instances.pop(key).state = State.RETIRED  # another branch may have failed the job
+        if self._trigger is not None:
+            self._trigger.forget(event.below)
         return []
 
     # Time
 
     def _instant_came(self, event: InstantCame) -> list[Command]:
         assert self._trigger is not None
-        commands: list[Command] = []
+        if self._trigger.is_event_triggered(event.task):
+            return []
+        commands = self._fire(event)
+        if self._trigger.is_event_triggered(event.task):
+            return commands + self._release_waiting(event.task)
         following = self._trigger.after(event.task, event.index)
         if following is not None:
             commands.append(WatchInstant(event.task, *following))
-        if self._trigger.is_event_triggered(event.task):
-            return commands
+        return commands
+
+    def _fire(self, event: InstantCame) -> list[Command]:
+        assert self._trigger is not None
         key = (event.index, event.task)
-        if event.index < self._below or key in self._retired:
-            return commands
         instance = self._instances.get(key)
+        if event.index < self._below or key in self._retired:
+            return []
         if instance is not None and instance.state is not State.WAITING:
-            return commands
+            return []
         missing = instance is None or not instance.is_complete
         decision = self._trigger.decide(event.task, event.index, event.woke, missing=missing)
-        if decision.warning:
-            commands.append(Warn(decision.warning))
+        commands: list[Command] = [Warn(decision.warning)] if decision.warning else []
         if decision.run:
             if instance is None:
                 instance = self._instance(
@@ -442,4 +483,16 @@ class NodeBrain:
             commands += self._make_ready(instance)
         elif decision.fail and instance is not None:
             commands += self._fail_for_good(instance, decision.fail)
+        return commands
+
+    def _release_waiting(self, task: str) -> list[Command]:
+        """A stage fell back to its inputs alone: no instant will come for those that have them."""
+        commands: list[Command] = []
+        for instance in list(self._instances.values()):
+            if (
+                instance.stage.name == task
+                and instance.state is State.WAITING
+                and instance.is_complete
+            ):
+                commands += self._make_ready(instance)
         return commands

@@ -1,7 +1,7 @@
 """When a time-triggered stage fires, and what happens when its inputs are not there. Pure.
 
-Job k's instant at a stage is ``start + k * period + offset`` on the timeline. The instants are armed one
-after the other, whether inputs came or not; a node that was down goes on with the next one.
+Job k's instant at a stage is ``start + k * period + offset`` on the timeline. The instants are armed
+one after the other, whether inputs came or not; a node that was down goes on with the next one.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ MISSED_INPUT = "missed_input"
 INVALID = "invalid"
 
 MISSED = "its inputs were missing at its instant"
+DOWN = "its node was down at its instant"
 
 
 class Woke(msgspec.Struct):
@@ -47,7 +48,10 @@ class PendingFiring:
 
 @dataclass(slots=True)
 class Decision:
-    """run: start now with ``firing``, taking ``held`` for missing parents. fail: why the job ends here."""
+    """run: start now with ``firing``, taking ``held`` for missing parents.
+
+    fail: why the job ends here. Neither: the instance waits on.
+    """
 
     run: bool = False
     fail: str = ""
@@ -81,7 +85,9 @@ class TimeTrigger:
         self._policies = {task: LatePolicy(policy) for task, policy in policies.items()}
         self._pending: dict[tuple[str, int], PendingFiring] = {}
         self._skipped: set[tuple[str, int]] = set()
-        self._newest: dict[str, tuple[int, dict[str, Any]]] = {}
+        self._complete: dict[str, dict[int, dict[str, Any]]] = {}
+        """Stage that holds → job → its complete inputs: the newest before the next instant, and
+        those of later jobs that came early."""
         self._first_index: dict[str, int] = {}
         """Instants before this one passed while the node was down."""
         self.job_of = job_of
@@ -111,11 +117,27 @@ class TimeTrigger:
         return task not in self._policies
 
     def remember(self, task: str, index: int, arrived: dict[str, Any]) -> None:
-        """Keep the newest complete inputs of a stage that may have to hold them."""
+        """Keep the complete inputs of a stage that may have to hold them for a later job."""
         if self._policies.get(task) is LatePolicy.HOLD_LAST:
-            newest = self._newest.get(task)
-            if newest is None or newest[0] < index:
-                self._newest[task] = (index, dict(arrived))
+            self._complete.setdefault(task, {})[index] = dict(arrived)
+            self._drop_older(task, index)
+
+    def _held(self, task: str, index: int) -> dict[str, Any] | None:
+        """The inputs of the newest job before ``index`` that had all of them."""
+        complete = self._complete.get(task, {})
+        earlier = max((known for known in complete if known < index), default=None)
+        return None if earlier is None else complete[earlier]
+
+    def _drop_older(self, task: str, index: int) -> None:
+        """Of what came before job ``index``, only the newest will be held again."""
+        complete = self._complete[task]
+        for known in sorted(known for known in complete if known <= index)[:-1]:
+            del complete[known]
+
+    def forget(self, below: int) -> None:
+        """Every job with an index under ``below`` has ended."""
+        self._pending = {key: value for key, value in self._pending.items() if key[1] >= below}
+        self._skipped = {key for key in self._skipped if key[1] >= below}
 
     def completed(self, task: str, index: int) -> PendingFiring | None:
         """The inputs are complete now: was the instant already past?"""
@@ -123,12 +145,12 @@ class TimeTrigger:
             return PendingFiring(self.instant_ns(task, index), "down")
         return self._pending.pop((task, index), None)
 
-    def has_skipped(self, task: str, index: int) -> bool:
-        """Did this instant pass, by a policy that then gives the job up?"""
+    def why_skipped(self, task: str, index: int) -> str:
+        """Why this instant passed for good, by a policy that then gives the job up; else nothing."""
         if (task, index) in self._skipped:
-            return True
+            return MISSED
         gives_up = self._policies.get(task) in (LatePolicy.SKIP, LatePolicy.HOLD_LAST)
-        return gives_up and index < self._first_index.get(task, 0)
+        return DOWN if gives_up and index < self._first_index.get(task, 0) else ""
 
     def decide(self, task: str, index: int, woke: Woke, *, missing: bool) -> Decision:
         """The instant came: run, wait on, or give up."""
@@ -144,7 +166,8 @@ class TimeTrigger:
             )
             return Decision(run=True, firing=firing, release_ns=release_ns)
         policy = self._policies[task]
-        if policy is LatePolicy.HOLD_LAST and task in self._newest:
+        held = self._held(task, index)
+        if policy is LatePolicy.HOLD_LAST and held is not None:
             firing = Firing(
                 planned_ns=planned_ns,
                 woke=woke.stamp,
@@ -152,7 +175,6 @@ class TimeTrigger:
                 verdict=MISSED_INPUT,
                 status=woke.status,
             )
-            held = self._newest[task][1]
             return Decision(run=True, firing=firing, held=held, release_ns=release_ns)
         if policy in (LatePolicy.SKIP, LatePolicy.HOLD_LAST):
             self._skipped.add((task, index))
@@ -161,7 +183,7 @@ class TimeTrigger:
         if policy is LatePolicy.EVENT:
             del self._policies[task]
             return Decision(
-                warning=f"{task} missed its inputs at job {index} and runs by its inputs from now on"
+                warning=f"{task} missed its inputs at job {index}: it runs by its inputs from now on"
             )
         return Decision()
 

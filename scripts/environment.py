@@ -197,7 +197,7 @@ def _base_python(folder: Path) -> str:
 
 
 def _explained(what: str, said: Sequence[str]) -> SetupError:
-    """An error with the end of what the failed command said, and the likeliest fix."""
+    """An error with what the failed command said last, and the likeliest fix."""
     text = "\n".join(said).lower()
     if "ensurepip is not available" in text:
         fix = _GET_VENV
@@ -211,8 +211,9 @@ def _explained(what: str, said: Sequence[str]) -> SetupError:
         )
     else:
         fix = "mend what is said above, then repeat the command"
-    tail = "".join(f"\n  | {line}" for line in said[-8:] if line.strip())
-    return SetupError(f"{what}:{tail}", fix)
+    errors = [line for line in said if line.strip().lower().startswith("error")]
+    shown = "".join(f"\n  | {line.strip()}" for line in (errors or said)[-5:])
+    return SetupError(f"{what}:{shown}", fix)
 
 
 @contextlib.contextmanager

@@ -8,19 +8,22 @@ most ``SPAN_WINDOWS * window`` ahead of the oldest that has not ended.
 from __future__ import annotations
 
 import heapq
-from collections import deque
 from typing import Any
 
 import msgspec
 
 from dispatcher.messages import Delivery, Tombstone
+from jupiter.app import HOME
 from jupiter.events import Stamp
 
 SPAN_WINDOWS = 16
 
 
 class Job(msgspec.Struct, kw_only=True):
-    """A job between its submission and its end."""
+    """A job between its submission and its end.
+
+    is_entered: it was submitted, so it is in the journal. is_in_flight: it is in the DAG.
+    """
 
     job: str
     index: int
@@ -30,6 +33,8 @@ class Job(msgspec.Struct, kw_only=True):
     unacknowledged: set[str] = set()
     arrived: dict[str, Any] = {}
     tombstone: Tombstone | None = None
+    is_entered: bool = False
+    is_in_flight: bool = False
     is_collecting: bool = False
 
 
@@ -40,7 +45,8 @@ class Release(msgspec.Struct):
 
 
 class Collect(msgspec.Struct):
-    """All sinks have reported: write the outputs, then answer with ``collected``."""
+    """All sinks have reported: write the outputs, then answer with ``collected`` or
+    ``collecting_failed``."""
 
     job: Job
 
@@ -74,8 +80,9 @@ HomeCommand = Release | Collect | ReportJobFailed | RetireEntry | Ended | WatchR
 class HomeBrain:
     """Jobs of one run, at home.
 
-    ingress, sinks: the tasks that jobs enter by, and those whose output comes home. release_ns(index)
-    gives the planned release of periodic apps; lead_ns is how long before it the job is sent out.
+    ingress, sinks: the tasks that jobs enter by, and those whose output comes home. A periodic app
+    has the release of job 0, start_ns, and period_ns; lead_ns is how long before its release a job
+    is sent out.
     """
 
     def __init__(
@@ -95,10 +102,11 @@ class HomeBrain:
         self._period_ns = period_ns
         self._lead_ns = lead_ns
         self._jobs: dict[int, Job] = {}
-        self._waiting: deque[Job] = deque()
+        self._waiting: list[int] = []
+        """A heap: the oldest job goes first, so that it can't be kept out by the span."""
         self._in_flight = 0
         self._below = 0
-        self._ended: list[int] = []
+        self._ended: set[int] = set()
 
     @property
     def below(self) -> int:
@@ -108,9 +116,17 @@ class HomeBrain:
     def in_flight(self) -> int:
         return self._in_flight
 
+    @property
+    def is_idle(self) -> bool:
+        """Every job that was ever heard of has ended, and those before it."""
+        return not (self._jobs or self._waiting or self._in_flight or self._ended)
+
     def knows(self, index: int) -> bool:
         """Was this job submitted before?"""
-        return index < self._below or index in self._jobs or index in self._ended
+        if index < self._below or index in self._ended:
+            return True
+        job = self._jobs.get(index)
+        return job is not None and job.is_entered
 
     def has_from(self, index: int, sink: str) -> bool:
         """Did this sink's delivery come before?"""
@@ -123,34 +139,47 @@ class HomeBrain:
 
     def submitted(self, job: str, index: int, content: Any) -> list[HomeCommand]:
         """The job is new and journalled."""
-        entry = Job(job=job, index=index, content=content, release_ns=self._planned_ns(index))
-        self._jobs[index] = entry
+        entry = self._job(job, index)
+        entry.content = content
+        entry.is_entered = True
         if entry.release_ns is not None:
             return [WatchRelease(index, entry.release_ns - self._lead_ns)]
-        self._waiting.append(entry)
-        return self._admit()
+        return self.release_due(index)
 
     def release_due(self, index: int) -> list[HomeCommand]:
-        """The instant to send out a periodic job came."""
-        self._waiting.append(self._jobs[index])
+        """The job may be sent out: it was submitted, and the instant of a periodic one came."""
+        heapq.heappush(self._waiting, index)
         return self._admit()
 
-    def _planned_ns(self, index: int) -> int | None:
-        if self._start_ns is None or self._period_ns is None:
-            return None
-        return self._start_ns + index * self._period_ns
+    def _job(self, job: str, index: int) -> Job:
+        entry = self._jobs.get(index)
+        if entry is None:
+            entry = Job(job=job, index=index, content=None)
+            if self._start_ns is not None and self._period_ns is not None:
+                entry.release_ns = self._start_ns + index * self._period_ns
+            self._jobs[index] = entry
+        return entry
 
     def _admit(self) -> list[HomeCommand]:
         commands: list[HomeCommand] = []
-        while self._waiting and self._in_flight < self._window:
-            job = self._waiting[0]
-            if job.index >= self._below + SPAN_WINDOWS * self._window:
-                break
-            self._waiting.popleft()
-            self._in_flight += 1
-            job.unacknowledged = set(self._ingress)
-            commands.append(Release(job))
+        while self._waiting:
+            job = self._jobs.get(self._waiting[0])
+            if job is not None and not job.is_collecting:
+                if not job.is_in_flight and not self._has_room_for(job):
+                    break
+                self._enter_flight(job)
+                job.unacknowledged = set(self._ingress)
+                commands.append(Release(job))
+            heapq.heappop(self._waiting)
         return commands
+
+    def _has_room_for(self, job: Job) -> bool:
+        in_span = job.index < self._below + SPAN_WINDOWS * self._window
+        return in_span and self._in_flight < self._window
+
+    def _enter_flight(self, job: Job) -> None:
+        self._in_flight += not job.is_in_flight
+        job.is_in_flight = True
 
     def entry_acknowledged(self, index: int, ingress: str) -> list[HomeCommand]:
         """An ingress task's node has the job on disk."""
@@ -166,14 +195,13 @@ class HomeBrain:
     # Coming home
 
     def delivered(self, delivery: Delivery, content: Any) -> list[HomeCommand]:
-        """A sink's delivery came home. Ask :meth:`has_from` first; a second one is not passed here."""
-        job = self._jobs.get(delivery.index)
-        if job is None:
-            # A restart lost the job's journal entry only if it was retired: the DAG has it.
-            job = Job(job=delivery.job, index=delivery.index, content=None)
-            job.release_ns = self._planned_ns(delivery.index)
-            self._jobs[delivery.index] = job
-            self._in_flight += 1
+        """A sink's delivery came home. Ask :meth:`has_from` first; a second one is not passed here.
+
+        A job that is not known was sent out before a restart that came too soon for its journal
+        entry: it is in the DAG, but perhaps not at all ingress tasks, and will be submitted again.
+        """
+        job = self._job(delivery.job, delivery.index)
+        self._enter_flight(job)
         job.arrived[delivery.parent] = content
         if delivery.tombstone is not None and job.tombstone is None:
             job.tombstone = delivery.tombstone
@@ -184,40 +212,52 @@ class HomeBrain:
             return [ReportJobFailed(job), *self.collected(job.index)]
         return [Collect(job)]
 
+    def collecting_failed(self, index: int, reason: str) -> list[HomeCommand]:
+        """The job's outputs can't be written: it fails, instead of being stuck."""
+        job = self._jobs[index]
+        job.tombstone = Tombstone(HOME, reason)
+        return [ReportJobFailed(job), *self.collected(index)]
+
     def collected(self, index: int) -> list[HomeCommand]:
         """The job's outputs are written, or its failure reported: it has ended."""
-        del self._jobs[index]
-        self._in_flight -= 1
-        heapq.heappush(self._ended, index)
+        job = self._jobs.pop(index)
+        self._in_flight -= job.is_in_flight
         commands: list[HomeCommand] = []
         before = self._below
-        while self._ended and self._ended[0] <= self._below:
-            if heapq.heappop(self._ended) == self._below:
-                self._below += 1
+        self._end(index)
         if self._below > before:
             commands.append(Ended(self._below))
         return commands + self._admit()
 
+    def _end(self, index: int) -> None:
+        self._ended.add(index)
+        self._advance()
+
+    def _advance(self) -> None:
+        while self._below in self._ended:
+            self._ended.discard(self._below)
+            self._below += 1
+
     # After a restart
 
     def recovered_below(self, below: int) -> None:
+        """The journal says that every job under ``below`` had ended."""
         self._below = max(self._below, below)
+        self._ended = {index for index in self._ended if index >= self._below}
+        self._advance()
 
     def recovered_end(self, index: int) -> None:
         """The journal says that this job had ended."""
-        if index >= self._below and index not in self._ended:
-            heapq.heappush(self._ended, index)
-            while self._ended and self._ended[0] <= self._below:
-                if heapq.heappop(self._ended) == self._below:
-                    self._below += 1
+        if index >= self._below:
+            self._end(index)
 
     def recovered_job(
         self, job: str, index: int, content: Any, *, retired: bool
     ) -> list[HomeCommand]:
-        """The journal holds a job that had not ended. ``retired``: its input files are in the DAG."""
+        """The journal holds a job that had not ended. retired: its input files are in the DAG."""
         if not retired:
             return self.submitted(job, index, content)
-        entry = Job(job=job, index=index, content=None, release_ns=self._planned_ns(index))
-        self._jobs[index] = entry
-        self._in_flight += 1
+        entry = self._job(job, index)
+        entry.is_entered = True
+        self._enter_flight(entry)
         return []

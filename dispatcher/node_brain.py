@@ -208,7 +208,7 @@ Command = StartCall | Send | Retire | RetryLater | ReportFailure | WatchInstant 
 class NodeBrain:
     """The state of all stages placed on one node.
 
-    parallel_calls bounds how many isolated calls run at once; streaming stages queue in their worker.
+    parallel_calls bounds how many isolated calls run at once; the others queue in their worker.
     """
 
     def __init__(

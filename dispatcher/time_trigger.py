@@ -1,7 +1,7 @@
 """When a time-triggered stage fires, and what happens when its inputs are not there. Pure.
 
-Job k's instant at a stage is ``start + k * period + offset`` on the timeline. The instants are armed
-one after the other, whether inputs came or not; a node that was down goes on with the next one.
+Job k's instant at a stage is ``start + k * period + offset`` on the timeline. Instants are armed one
+after the other, whether inputs came or not; a node that was down goes on with the next one.
 """
 
 from __future__ import annotations
@@ -120,7 +120,6 @@ class TimeTrigger:
         """Keep the complete inputs of a stage that may have to hold them for a later job."""
         if self._policies.get(task) is LatePolicy.HOLD_LAST:
             self._complete.setdefault(task, {})[index] = dict(arrived)
-            self._drop_older(task, index)
 
     def _held(self, task: str, index: int) -> dict[str, Any] | None:
         """The inputs of the newest job before ``index`` that had all of them."""
@@ -129,8 +128,8 @@ class TimeTrigger:
         return None if earlier is None else complete[earlier]
 
     def _drop_older(self, task: str, index: int) -> None:
-        """Of what came before job ``index``, only the newest will be held again."""
-        complete = self._complete[task]
+        """Job ``index`` is decided: of it and those before, only the newest may be held again."""
+        complete = self._complete.get(task, {})
         for known in sorted(known for known in complete if known <= index)[:-1]:
             del complete[known]
 
@@ -146,7 +145,7 @@ class TimeTrigger:
         return self._pending.pop((task, index), None)
 
     def why_skipped(self, task: str, index: int) -> str:
-        """Why this instant passed for good, by a policy that then gives the job up; else nothing."""
+        """Why this instant passed for good by a policy that gives the job up; else nothing."""
         if (task, index) in self._skipped:
             return MISSED
         gives_up = self._policies.get(task) in (LatePolicy.SKIP, LatePolicy.HOLD_LAST)
@@ -156,6 +155,8 @@ class TimeTrigger:
         """The instant came: run, wait on, or give up."""
         planned_ns = self.instant_ns(task, index)
         release_ns = self._start_ns + index * self._timetable.period_ns
+        held = self._held(task, index)
+        self._drop_older(task, index)
         if not missing:
             firing = Firing(
                 planned_ns=planned_ns,
@@ -166,7 +167,6 @@ class TimeTrigger:
             )
             return Decision(run=True, firing=firing, release_ns=release_ns)
         policy = self._policies[task]
-        held = self._held(task, index)
         if policy is LatePolicy.HOLD_LAST and held is not None:
             firing = Firing(
                 planned_ns=planned_ns,
@@ -183,7 +183,7 @@ class TimeTrigger:
         if policy is LatePolicy.EVENT:
             del self._policies[task]
             return Decision(
-                warning=f"{task} missed its inputs at job {index}: it runs by its inputs from now on"
+                warning=f"{task} missed its inputs at job {index}; by them it runs from now on"
             )
         return Decision()
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from dispatcher.executors.base import Executor, TaskSpec
+from dispatcher.executors.environment import task_environment
 from dispatcher.executors.host import ZygoteHost
 from dispatcher.executors.isolated import IsolatedExecutor
 from dispatcher.executors.loop import LoopExecutor
@@ -14,8 +15,8 @@ from dispatcher.executors.service import ServiceRunner, ServiceSpec
 from dispatcher.executors.streaming import StreamingExecutor
 from dispatcher.messages import Deploy, Prepare, StagePlan
 from dispatcher.staging import stage_scripts
+from jupiter.app import HOME, OutputPolicy
 from jupiter.app import Executor as ExecutorKind
-from jupiter.app import OutputPolicy
 from jupiter.events import ServiceExited, ServiceStarted
 
 KINDS: Mapping[str, Callable[[TaskSpec, ZygoteHost], Executor]] = {
@@ -35,9 +36,12 @@ class ExecutorPool:
         self._folder = folder
         self._host = ZygoteHost(folder / "work", log_folder=folder / "logs")
         self._plans: dict[str, StagePlan] = {}
-        self._environment: dict[str, str] = {}
+        self._addresses: dict[str, str] = {}
+        self._placement: dict[str, str] = {}
+        self._services_at: dict[str, str] = {}
         self._scripts = ""
         self._executors: dict[str, Executor] = {}
+        self._specs: dict[str, TaskSpec] = {}
         self._starting: dict[str, asyncio.Lock] = {}
         self._services: list[ServiceRunner] = []
 
@@ -53,8 +57,7 @@ class ExecutorPool:
             Path(request.scripts), self._folder.absolute() / "centralized_scheduler", beside
         )
         self._scripts = str(staged)
-        ips = {peer.name: peer.host for peer in request.peers}
-        self._environment = {"NODE_NAME": self._node, "OWN_IP": ips.get(self._node, "")}
+        self._addresses = {peer.name: peer.host for peer in request.peers}
 
     async def started(self, task: str) -> Executor:
         """The task's executor, ready. Raises JupiterError with the reason why it can't be."""
@@ -63,7 +66,8 @@ class ExecutorPool:
             executor = self._executors.get(task)
             if executor is None:
                 plan = self._plans[task]
-                executor = KINDS[plan.executor](self._spec(plan), self._host)
+                spec = self._specs[task] = self._spec(plan)
+                executor = KINDS[plan.executor](spec, self._host)
                 await executor.start()
                 self._executors[task] = executor
             return executor
@@ -79,15 +83,12 @@ class ExecutorPool:
         report: Callable[[ServiceEvent], None],
     ) -> None:
         """Have ready what runs here and stop what was only tried here. Raises JupiterError."""
-        self._environment |= request.environment
-        names = {plan.name for plan in tasks}
-        await asyncio.gather(
-            *(executor.stop() for task, executor in self._executors.items() if task not in names)
-        )
-        self._executors = {
-            task: executor for task, executor in self._executors.items() if task in names
-        }
-        results = await asyncio.gather(*map(self.started, names), return_exceptions=True)
+        self._placement = request.placement
+        self._services_at = request.service_placement
+        wanted = {plan.name: self._spec(plan) for plan in tasks}
+        unwanted = [task for task in self._executors if self._specs[task] != wanted.get(task)]
+        await asyncio.gather(*(self._executors.pop(task).stop() for task in unwanted))
+        results = await asyncio.gather(*map(self.started, wanted), return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
@@ -97,7 +98,7 @@ class ExecutorPool:
                     service.name,
                     service.argv,
                     self._scripts,
-                    {**self._environment, "TASK": service.name},
+                    self._environment(service.name, service.children, True, None),
                 ),
                 self._host,
                 on_start=lambda name, pid, restarts: report(
@@ -116,25 +117,51 @@ class ExecutorPool:
             await runner.start()
 
     def _spec(self, plan: StagePlan) -> TaskSpec:
-        per_call = plan.files_per_call
-        environment = {
-            **self._environment,
-            "TASK": plan.name,
-            "FLAG": "true" if plan.output_policy == OutputPolicy.BROADCAST else "false",
-            "INPUTNUM": str(len(plan.parents) if per_call is None else per_call),
-            "CHILD_NODES": ":".join(plan.children),
-        }
+        environment = self._environment(
+            plan.name,
+            plan.children,
+            plan.output_policy == OutputPolicy.BROADCAST,
+            plan.files_per_call,
+        )
         return TaskSpec(
             name=plan.name,
             module=plan.module,
             scripts_folder=self._scripts,
             children=plan.children,
             executor=plan.executor,
-            files_per_call=per_call,
+            files_per_call=plan.files_per_call,
             args=plan.args,
             timeout_ns=plan.timeout_ns,
             memory_bytes=plan.memory_bytes,
             environment=environment,
+        )
+
+    def _environment(
+        self,
+        task: str,
+        children: Iterable[str],
+        broadcast: bool,
+        files_per_call: int | None,
+    ) -> dict[str, str]:
+        """Before the placement is known, every task is taken to be on this node."""
+        own = self._addresses.get(self._node, "")
+        nodes = {name: host for name, host in self._addresses.items() if name != HOME}
+        places = {HOME: HOME, **self._placement, **self._services_at}
+
+        def address(name: str) -> str:
+            return self._addresses.get(places.get(name, self._node), own)
+
+        return task_environment(
+            task=task,
+            node=self._node,
+            home_address=address(HOME),
+            own_address=own,
+            addresses=nodes or {self._node: own},
+            children={child: address(child) for child in children},
+            broadcast=broadcast,
+            files_per_call=files_per_call,
+            services={name: address(name) for name in self._services_at},
+            tasks={name: address(name) for name in self._plans},
         )
 
     async def stop(self) -> None:

@@ -105,6 +105,7 @@ class StagePlan(msgspec.Struct, frozen=True, kw_only=True):
 class ServicePlan(msgspec.Struct, frozen=True):
     name: str
     argv: tuple[str, ...]
+    children: tuple[str, ...] = ()
 
 
 class Control(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -197,7 +198,7 @@ class Deploy(Control, frozen=True):
     timetable: Timetable | None
     jobs: int | None
     accuracy_ns: int | None
-    environment: dict[str, str]
+    service_placement: dict[str, str]
     ingress: tuple[str, ...]
     sinks: tuple[str, ...]
     outputs: str

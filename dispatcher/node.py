@@ -41,7 +41,6 @@ from jupiter.events import (
 )
 from qot.wait import Wake
 
-
 _FORGET_AFTER_S = 0.05
 
 
@@ -354,7 +353,7 @@ class Node:
     def _route(self, instance: Instance, outcome: Outcome) -> list[tuple[str, Content]]:
         stage = instance.stage
         routed = route_outputs(stage.name, stage.output_policy, stage.children, outcome.outputs)
-        if stage.output_policy == "broadcast":
+        if stage.output_policy == "broadcast" and not any(f.child for f in outcome.outputs):
             shared = Content.of(outcome.outputs)
             return [(child, shared) for child, _ in routed]
         return [(child, Content.of(files)) for child, files in routed]

@@ -17,7 +17,7 @@ def route_outputs(
 ) -> list[tuple[str, list[File]]]:
     """(child, its files) for every child, in the order of the config.
 
-    outputs are in close order. Every child gets at least an empty list, so that a join downstream is
+    outputs are in close order; one that names its child goes to that child alone. Every child gets at least an empty list, so that a join downstream is
     never left waiting. Raises RoutingError.
     """
     if policy == OutputPolicy.SCATTER:
@@ -32,7 +32,9 @@ def route_outputs(
         return _by_name(task, children, outputs)
     if not outputs:
         raise RoutingError(f"{task} ended without writing any file into pathout")
-    return [(child, list(outputs)) for child in children]
+    return [
+        (child, [file for file in outputs if file.child in (None, child)]) for child in children
+    ]
 
 
 def _by_name(

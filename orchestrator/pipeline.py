@@ -54,7 +54,7 @@ from orchestrator.planning import (
 )
 from orchestrator.profile_phase import STORE, profile_all
 from orchestrator.progress import Progress
-from orchestrator.stage_plans import service_plans, stage_plans
+from orchestrator.stage_plans import place_services, service_plans, stage_plans
 from orchestrator.stream import JobStream
 from qot.clock import monotonic_ns, unix_ns
 
@@ -241,20 +241,15 @@ class Run(ClusterWatcher):
         )
 
     async def _deploy(self, handle: NodeHandle) -> None:
-        others = [name for name in self._names if name != HOME] or [HOME]
-        environment = {
-            "HOME_NODE": HOME,
-            "OWN_IP": handle.host,
-            "ALL_NODES": ":".join(others),
-            "ALL_NODES_IPS": ":".join(self._cluster.nodes[name].host for name in others),
-        }
+        default_node = next((name for name in self._names if name != HOME), HOME)
+        services = place_services(self._app, default_node)
         deploy = Deploy(
             placement=self._placement,
-            services=service_plans(self._app, handle.name, others[0]),
+            services=service_plans(self._app, services, handle.name),
+            service_placement=services,
             timetable=self._timetable,
             jobs=self._in.source.count,
             accuracy_ns=self._accuracy_ns,
-            environment=environment,
             ingress=self._app.ingress,
             sinks=self._app.sinks,
             outputs=str(self._run.outputs.absolute()),

@@ -29,10 +29,15 @@ def stage_plans(app: App) -> list[StagePlan]:
     ]
 
 
-def service_plans(app: App, node: str, default_node: str) -> list[ServicePlan]:
-    """The services that run on ``node``; those without a node of their own run on default_node."""
+def place_services(app: App, default_node: str) -> dict[str, str]:
+    """Service → node: where its author says, else the default."""
+    return {service.name: service.node or default_node for service in app.services.values()}
+
+
+def service_plans(app: App, placement: dict[str, str], node: str) -> list[ServicePlan]:
+    """The services that run on ``node``."""
     return [
-        ServicePlan(service.name, service.argv)
+        ServicePlan(service.name, service.argv, service.children)
         for service in app.services.values()
-        if (service.node or default_node) == node
+        if placement[service.name] == node
     ]

@@ -211,7 +211,11 @@ def _explained(what: str, said: Sequence[str]) -> SetupError:
         )
     else:
         fix = "mend what is said above, then repeat the command"
-    errors = [line for line in said if line.strip().lower().startswith("error")]
+    errors = [
+        line
+        for line in said
+        if line.strip().lower().startswith("error") and "subprocess-exited" not in line
+    ]
     shown = "".join(f"\n  | {line.strip()}" for line in (errors or said)[-5:])
     return SetupError(f"{what}:{shown}", fix)
 

@@ -1,4 +1,4 @@
-"""The content of a delivery: the bytes of its files, one after the other, and their names and sizes."""
+"""The content of a delivery: the bytes of its files one after the other, their names and sizes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from dispatcher.executors.base import File
 from dispatcher.messages import FileEntry
 from transport.frames import MAX_PAYLOAD_BYTES
+
+MAX_NAME_BYTES = 255
+"""The longest file name of common file systems."""
 
 
 class ContentTooLargeError(Exception):
@@ -63,5 +66,10 @@ def _read(file: File) -> bytes:
 
 
 def is_plain_name(name: str) -> bool:
-    """A name from the wire is a base name, never a path."""
-    return bool(name) and name not in (".", "..") and not any(sign in name for sign in "/\\\0")
+    """Is it a base name that every node can make a file of, never a path?"""
+    if name in ("", ".", "..") or any(sign in name for sign in "/\\\0"):
+        return False
+    try:
+        return len(name.encode()) <= MAX_NAME_BYTES
+    except UnicodeEncodeError:
+        return False  # bytes that are not UTF-8, as os.fsdecode gives them

@@ -1,9 +1,13 @@
-"""Home's desk: takes jobs in, puts outputs where the user finds them. Carries out the home brain."""
+"""Home's desk: takes jobs in, puts outputs where the user finds them.
+
+Carries out what :mod:`dispatcher.home_brain` decides.
+"""
 
 from __future__ import annotations
 
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,7 +47,7 @@ class HomeDesk:
         self._brain = home_brain
         self._ingress = ingress
         self._outputs = outputs
-        self._admitted = admitted
+        self.admitted = admitted
         self._journal_tickets: dict[int, int] = {}
         self._released: set[int] = set()
         self._writer = OutputWriter(outputs, node.loop, self._written)
@@ -83,11 +87,14 @@ class HomeDesk:
                 if not self.has_had(delivery):
                     content = Content(delivery.files, payload, delivery.crc32)
                     self._do(self._brain.delivered(delivery, content))
+        if self._brain.below:
+            self._node.tell_all_ended(self._brain.below)
 
     def submit(self, job: str, index: int, content: Content) -> None:
         """Journal a job and release it when its turn comes. A second submission changes nothing."""
         if self._brain.knows(index):
-            self._admitted(index)
+            if index not in self._journal_tickets:
+                self.admitted(index)
             return
         made = Made(job, index, HOME, None, ((HOME, content.entries),))
         self._journal_tickets[index] = self._node.append(made, content.payload)
@@ -97,7 +104,7 @@ class HomeDesk:
         for index in [index for index in self._released if self._is_on_disk(index, ticket)]:
             self._released.discard(index)
             self._journal_tickets.pop(index, None)
-            self._admitted(index)
+            self.admitted(index)
 
     def _is_on_disk(self, index: int, ticket: int) -> bool:
         return self._journal_tickets.get(index, 0) <= ticket
@@ -170,12 +177,19 @@ class HomeDesk:
                 reason=job.tombstone.reason,
             )
         )
-        self._node.append(Retired(job.index, OUTPUT))
+        self._remember_end(job)
 
-    def _written(self, done: list[tuple[Job, dict[str, int]]], problem: str) -> None:
-        if problem:
-            self._node.notice("error", f"outputs can't be written: {problem}")
-        for job, outputs in done:
+    def _remember_end(self, job: Job) -> None:
+        """In this order, so that a kill in between tells of the end twice rather than never."""
+        self._node.log.flush()
+        self._node.append(Retired(job.index, OUTPUT))
+        self._released.add(job.index)  # it may have come from a former life, not yet released here
+
+    def _written(self, results: list[tuple[Job, dict[str, int], str]]) -> None:
+        for job, outputs, problem in results:
+            if problem:
+                self._do(self._brain.collecting_failed(job.index, problem))
+                continue
             self._node.log.add(
                 JobDone(
                     node=HOME,
@@ -185,7 +199,7 @@ class HomeDesk:
                     outputs=outputs,
                 )
             )
-            self._node.append(Retired(job.index, OUTPUT))
+            self._remember_end(job)
             self._do(self._brain.collected(job.index))
 
 
@@ -196,9 +210,12 @@ class OutputWriter:
         self,
         folder: Path,
         loop: Any,
-        written: Callable[[list[tuple[Job, dict[str, int]]], str], None],
+        written: Callable[[list[tuple[Job, dict[str, int], str]]], None],
     ) -> None:
-        """written(jobs with their {path: bytes}, problem) is called in ``loop`` for every group."""
+        """written([(job, its {path: bytes}, problem)]) is called in ``loop`` for every group.
+
+        problem says why the job's outputs can't be written; it is empty when they were.
+        """
         self._folder = folder
         self._loop = loop
         self._written = written
@@ -228,14 +245,15 @@ class OutputWriter:
                 group, self._waiting = self._waiting, []
                 if not group:
                     return
-            done: list[tuple[Job, dict[str, int]]] = []
-            problem = ""
+            results: list[tuple[Job, dict[str, int], str]] = []
             for job in group:
                 try:
-                    done.append((job, write_outputs(self._folder, job)))
+                    results.append((job, write_outputs(self._folder, job), ""))
                 except OSError as error:
-                    problem = f"{error.filename or self._folder}: {error.strerror or error}"
-            self._loop.call_soon_threadsafe(self._written, done, problem)
+                    where = error.filename or self._folder
+                    problem = f"its outputs can't be written: {where}: {error.strerror or error}"
+                    results.append((job, {}, problem))
+            self._loop.call_soon_threadsafe(self._written, results)
 
 
 def write_outputs(folder: Path, job: Job) -> dict[str, int]:
@@ -259,12 +277,23 @@ def write_outputs(folder: Path, job: Job) -> dict[str, int]:
 
 
 def _named_files(job: Job) -> list[tuple[str, bytes | memoryview]]:
-    """(name, bytes) of all outputs; equal names of different sinks get the sink in front."""
+    """(name, bytes) of all outputs, in the order that they came home.
+
+    Names that several files have get the sink in front; if that is no remedy, a number as well.
+    """
     files = [(sink, file) for sink, content in job.arrived.items() for file in content.files()]
-    count: dict[str, int] = {}
-    for _, file in files:
-        count[file.name] = count.get(file.name, 0) + 1
-    return [
-        (file.name if count[file.name] == 1 else f"{sink}_{file.name}", file.data)
-        for sink, file in files
-    ]
+    count = Counter(file.name for _, file in files)
+    named: list[tuple[str, bytes | memoryview]] = []
+    taken = {name for name, times in count.items() if times == 1}
+    for sink, file in files:
+        assert file.data is not None
+        name = file.name
+        if count[name] > 1:
+            name = f"{sink}_{file.name}"
+            number = 2
+            while name in taken:
+                name = f"{sink}_{number}_{file.name}"
+                number += 1
+            taken.add(name)
+        named.append((name, file.data))
+    return named

@@ -1,8 +1,8 @@
 """The node runtime: carries out what the brains decide.
 
-One event loop. Deliveries come in (:mod:`dispatcher.inbound`), are spooled, and go to the brain at once;
-executors run the calls; outputs leave by :mod:`dispatcher.peer_link`. What the roof asks is answered in
-:mod:`dispatcher.node_control`; home's own desk is :mod:`dispatcher.home`.
+One event loop. Deliveries come in (:mod:`dispatcher.inbound`), are spooled, and go to the brain at
+once; executors run the calls; outputs leave by :mod:`dispatcher.peer_link`. What the roof asks is
+answered in :mod:`dispatcher.node_control`; home's own desk is :mod:`dispatcher.home`.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from dispatcher.node_brain import Instance, NodeBrain
 from dispatcher.node_clock import NodeClock
 from dispatcher.peer_link import PeerLink
 from dispatcher.routing import RoutingError, route_outputs
-from dispatcher.spool import Below, Made, Received, Retired, Spool
+from dispatcher.spool import Below, Made, Received, Record, Retired, Spool
 from dispatcher.time_trigger import Woke
-from jupiter.app import HOME
+from jupiter.app import HOME, Executor
 from jupiter.events import (
     Arrival,
     Notice,
@@ -95,19 +95,30 @@ class Node:
     def begin(
         self, node_brain: NodeBrain, home: HomeDesk | None, placement: dict[str, str]
     ) -> None:
-        """Take up work: what the spool still owes first, then new deliveries."""
-        self._placement = {**placement, HOME: HOME}
-        self.brain, self.home = node_brain, home
+        """Take up work: what the spool still owes first, then new deliveries.
+
+        Raises SpoolError or OSError, and then has not begun.
+        """
         recovered = list(self._spool.recover())
         self._spool.start()
+        self._placement = {**placement, HOME: HOME}
+        self.brain, self.home = node_brain, home
+        self._is_doing = True  # what the spool leads to is done when all of it is known
+        try:
+            self._replay(node_brain, recovered)
+            if home is not None:
+                home.recover(recovered)
+        finally:
+            self._is_doing = False
+        self._do([])
+
+    def _replay(self, node_brain: NodeBrain, recovered: list[tuple[Record, bytes]]) -> None:
         self._do(node_brain.start_timing(self.clock.stamp().estimate_ns))
         for record, _ in recovered:
             if isinstance(record, Below):
                 self._do(node_brain.handle(brain.JobsEnded(record.index)))
             elif isinstance(record, Retired):
                 self._do(node_brain.handle(brain.StageRetired(record.index, record.task)))
-        if home is not None:
-            home.recover(recovered)
         for record, payload in recovered:
             if isinstance(record, Made) and record.task != HOME:
                 self._recover_outputs(record, payload)
@@ -175,7 +186,7 @@ class Node:
 
     def jobs_ended(self, below: int) -> None:
         """Home says that all jobs below this index have ended."""
-        if self.brain is not None:
+        if self.brain is not None and below > self.brain.below:
             self._do(self.brain.handle(brain.JobsEnded(below)))
             self._spool.forget(below)
 
@@ -190,7 +201,6 @@ class Node:
         below = self._told_below = self._ended_below
         if self._is_stopped:
             return
-        self._spool.append(Below(below))
         self.jobs_ended(below)
         for link in self.links.values():
             link.tell_finished(below)
@@ -321,6 +331,14 @@ class Node:
 
     def _call_ended(self, instance: Instance, outcome: Outcome) -> None:
         assert self.brain is not None
+        if self._is_stopped:  # its inputs are in the spool; the call is made again after a restart
+            outcome.release()
+            return
+        if instance.state is not brain.State.RUNNING:
+            outcome.release()
+            ended = brain.CallFailed(instance.index, instance.stage.name, "its job has ended")
+            self._do(self.brain.handle(ended))
+            return
         reason = outcome.reason
         routed: list[tuple[str, Content]] = []
         if outcome.ok:
@@ -336,7 +354,7 @@ class Node:
             return
         self._log_done(instance, outcome, routed)
         if instance.stage.executor != "streaming":
-            # A fresh process is dear; bytes in the spool are cheap. Streaming stages repeat instead.
+            # A fresh process is dear, bytes in the spool are cheap. Streaming stages repeat.
             self._spool.append(
                 Made(
                     instance.job,
@@ -352,11 +370,21 @@ class Node:
 
     def _route(self, instance: Instance, outcome: Outcome) -> list[tuple[str, Content]]:
         stage = instance.stage
-        routed = route_outputs(stage.name, stage.output_policy, stage.children, outcome.outputs)
-        if stage.output_policy == "broadcast" and not any(f.child for f in outcome.outputs):
-            shared = Content.of(outcome.outputs)
-            return [(child, shared) for child, _ in routed]
-        return [(child, Content.of(files)) for child, files in routed]
+        routed = route_outputs(
+            stage.name,
+            stage.output_policy,
+            stage.children,
+            outcome.outputs,
+            may_be_empty=stage.executor == Executor.STREAMING,
+        )
+        made: dict[tuple[int, ...], Content] = {}  # children that get the same files share them
+        contents = []
+        for child, files in routed:
+            key = tuple(map(id, files))
+            if key not in made:
+                made[key] = Content.of(files)
+            contents.append((child, made[key]))
+        return contents
 
     def _log_done(
         self, instance: Instance, outcome: Outcome, routed: list[tuple[str, Content]]

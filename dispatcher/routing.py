@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dispatcher.content import MAX_NAME_BYTES, is_plain_name
 from dispatcher.executors.base import File
 from jupiter.app import OutputPolicy
 
@@ -13,13 +14,25 @@ class RoutingError(Exception):
 
 
 def route_outputs(
-    task: str, policy: str, children: Sequence[str], outputs: Sequence[File]
+    task: str,
+    policy: str,
+    children: Sequence[str],
+    outputs: Sequence[File],
+    *,
+    may_be_empty: bool = False,
 ) -> list[tuple[str, list[File]]]:
     """(child, its files) for every child, in the order of the config.
 
-    outputs are in close order; one that names its child goes to that child alone. Every child gets at least an empty list, so that a join downstream is
-    never left waiting. Raises RoutingError.
+    outputs are in close order. When one names the child that it is for, the policy is not asked:
+    it goes to that child alone, and those that name none go to all. Every child gets at least an
+    empty list, so that a join downstream is never left waiting. Raises RoutingError.
     """
+    for file in outputs:
+        _check_name(task, file.name)
+    if any(file.child is not None for file in outputs):
+        return _by_child(task, children, outputs)
+    if not outputs and may_be_empty:
+        return [(child, []) for child in children]
     if policy == OutputPolicy.SCATTER:
         if len(outputs) != len(children):
             raise RoutingError(
@@ -32,6 +45,27 @@ def route_outputs(
         return _by_name(task, children, outputs)
     if not outputs:
         raise RoutingError(f"{task} ended without writing any file into pathout")
+    return [(child, list(outputs)) for child in children]
+
+
+def _check_name(task: str, name: str) -> None:
+    """Only a name that every node can write again may travel."""
+    if not is_plain_name(name):
+        raise RoutingError(
+            f"{task} gave an output the name {name!r}; give it a plain file name of at most "
+            f"{MAX_NAME_BYTES} bytes of UTF-8"
+        )
+
+
+def _by_child(
+    task: str, children: Sequence[str], outputs: Sequence[File]
+) -> list[tuple[str, list[File]]]:
+    for file in outputs:
+        if file.child is not None and file.child not in children:
+            raise RoutingError(
+                f"{task} made an output for {file.child!r}, which is no child of it; "
+                f"its children are {', '.join(children)}"
+            )
     return [
         (child, [file for file in outputs if file.child in (None, child)]) for child in children
     ]

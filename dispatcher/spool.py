@@ -9,11 +9,12 @@ A segment file is a sequence of records, each
 
 Records are appended in memory at once and written and synced in groups by a thread of the spool;
 :meth:`Spool.append` names a ticket, and ``committed(ticket)`` is called in the event loop when
-everything up to that ticket is on disk. Reading happens only at start. A torn record at the end of the
-newest segment is the trace of a kill and is cut off; a damaged record elsewhere is an error.
+everything up to that ticket is on disk. Reading happens only at start. The newest segment is cut
+off at its first torn record, which is the trace of a kill; a torn one in an older segment is an
+error.
 
-A segment is deleted when every job in it has ended for the whole app (``forget``), because until then
-it is also the memory of which deliveries have been here before.
+Segments are deleted from the oldest on, each when every job in it has ended for the whole app
+(``forget``), because until then it is also the memory of which deliveries have been here before.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import os
 import struct
 import threading
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -104,12 +106,19 @@ class Spool:
         self._number = 0
         self._file = -1
         self._file_bytes = 0
+        self._is_broken = False
         self._sealed: list[tuple[Path, int]] = []
-        """Older segments, each with the greatest job index in it."""
+        """Older segments, oldest first, each with the greatest job index in it."""
+        self._forgetting: deque[tuple[int, int]] = deque()
+        """(ticket, below): what may be deleted once that ticket is on disk."""
 
     def recover(self) -> Iterator[tuple[Record, bytes]]:
-        """Every record still on disk, oldest first. Call once, before :meth:`start`."""
+        """Every record still on disk, oldest first. Call once, before :meth:`start`.
+
+        Raises SpoolError when an older segment is damaged.
+        """
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._sealed.clear()
         segments = sorted(self._folder.glob("segment-*.spool"))
         for place, path in enumerate(segments):
             newest = -1
@@ -120,40 +129,39 @@ class Spool:
             self._number = int(path.stem.removeprefix("segment-"))
 
     def start(self) -> None:
-        """Begin a new segment and accept records."""
+        """Begin a new segment and accept records. Raises SpoolError when the disk refuses."""
         self._loop = asyncio.get_running_loop()
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._begin_segment()
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._begin_segment()
+        except OSError as error:
+            raise SpoolError(f"{self._folder} can't be written: {error.strerror}") from error
         self._thread = threading.Thread(target=self._write_groups, name="spool", daemon=True)
         self._thread.start()
 
     def append(self, record: Record, payload: bytes | memoryview = b"") -> int:
-        """Add a record; returns its ticket. Never blocks."""
+        """Add a record; returns its ticket. Never blocks; a broken spool drops it."""
         header = _encode(record)
         checksum = zlib.crc32(payload, zlib.crc32(header))
         head = _RECORD.pack(len(header), len(payload), checksum) + header
-        index = record.delivery.index if isinstance(record, Received) else record.index
         with self._lock:
+            self._ticket += 1
+            ticket = self._ticket
+            if self._is_broken:
+                return ticket
             is_first = not self._waiting
             self._waiting.append(head)
             if len(payload):
                 self._waiting.append(payload)
-            self._ticket += 1
-            self._newest_job = max(self._newest_job, index)
-            ticket = self._ticket
+            self._newest_job = max(self._newest_job, _index_of(record))
         if is_first:
             self._work.set()
         return ticket
 
     def forget(self, below: int) -> None:
-        """Every job with an index under ``below`` has ended everywhere: drop segments of only those."""
-        kept = []
-        for path, newest in self._sealed:
-            if newest < below:
-                path.unlink(missing_ok=True)
-            else:
-                kept.append((path, newest))
-        self._sealed = kept
+        """Every job with an index under ``below`` has ended everywhere: remember that, and when it
+        is on disk, drop the segments of only those."""
+        self._forgetting.append((self.append(Below(below)), below))
 
     def close(self) -> None:
         """Write what waits, sync, and end. Blocks shortly."""
@@ -162,7 +170,9 @@ class Spool:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+        if self._file >= 0:
             os.close(self._file)
+            self._file = -1
 
     def _begin_segment(self) -> None:
         self._number += 1
@@ -181,6 +191,7 @@ class Spool:
         while True:
             self._work.wait()
             self._work.clear()
+            is_last = self._stopping
             with self._lock:
                 group, self._waiting = self._waiting, []
                 ticket = self._ticket
@@ -190,12 +201,26 @@ class Spool:
                     self._write(group)
                     if self._file_bytes >= self._segment_bytes:
                         self._seal(newest)
-                except OSError as error:
-                    self._tell(self._failed, f"{self._path}: {error.strerror or error}")
+                except (OSError, MemoryError) as error:
+                    reason = getattr(error, "strerror", None) or repr(error)
+                    with self._lock:
+                        self._is_broken = True
+                        self._waiting.clear()
+                    self._tell(self._failed, f"{self._path}: {reason}")
                     return
-                self._tell(self._committed, ticket)
-            elif self._stopping:
+                self._tell(self._settled, ticket)
+            if is_last:
                 return
+
+    def _settled(self, ticket: int) -> None:
+        """In the event loop: everything up to ``ticket`` is on disk."""
+        self._committed(ticket)
+        while self._forgetting and self._forgetting[0][0] <= ticket:
+            _, below = self._forgetting.popleft()
+            # In order: a job's later records say that its earlier ones are settled.
+            while self._sealed and self._sealed[0][1] < below:
+                self._sealed[0][0].unlink(missing_ok=True)
+                del self._sealed[0]
 
     def _write(self, group: list[bytes | memoryview]) -> None:
         data = b"".join(group)
@@ -209,6 +234,7 @@ class Spool:
     def _seal(self, newest: int) -> None:
         sealed = (self._path, newest)
         os.close(self._file)
+        self._file = -1
         self._begin_segment()
         self._tell(self._sealed.append, sealed)
 
@@ -219,7 +245,10 @@ class Spool:
 
 
 def _index_of(record: Record) -> int:
-    return record.delivery.index if isinstance(record, Received) else record.index
+    """The job that keeps a record's segment alive."""
+    if isinstance(record, Received):
+        return record.delivery.index
+    return record.index - 1 if isinstance(record, Below) else record.index
 
 
 def _read_segment(path: Path, *, repair: bool) -> Iterator[tuple[Record, bytes]]:
@@ -232,7 +261,8 @@ def _read_segment(path: Path, *, repair: bool) -> Iterator[tuple[Record, bytes]]
             intact = False
             if len(head) == _RECORD.size:
                 header_length, payload_length, checksum = _RECORD.unpack(head)
-                if good + _RECORD.size + header_length + payload_length <= size:
+                length = _RECORD.size + header_length + payload_length
+                if header_length and good + length <= size:
                     header = file.read(header_length)
                     payload = file.read(payload_length)
                     intact = zlib.crc32(payload, zlib.crc32(header)) == checksum
@@ -243,6 +273,7 @@ def _read_segment(path: Path, *, repair: bool) -> Iterator[tuple[Record, bytes]]
                         "The disk has lost what was acknowledged; run the app again."
                     )
                 file.truncate(good)
+                os.fsync(file.fileno())
                 return
             yield _decode(header), payload
-            good += _RECORD.size + header_length + payload_length
+            good += length

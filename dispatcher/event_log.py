@@ -10,6 +10,8 @@ from pathlib import Path
 from jupiter.events import AnyEvent, encode_event
 
 _PART_BYTES = 1 << 20
+_TELL_AFTER_S = 0.02
+"""People follow the log; they can wait for a few lines more."""
 
 
 class EventLog:
@@ -20,7 +22,9 @@ class EventLog:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         self.size_bytes = self._repair()
         self._waiting: list[bytes] = []
-        self._followers: list[Callable[[int, bytes], None]] = []
+        self._followers: dict[Callable[[int, bytes], None], int] = {}
+        """Each with the offset that it has been told up to."""
+        self._is_telling = False
 
     def _repair(self) -> int:
         size = os.fstat(self._file).st_size
@@ -46,22 +50,35 @@ class EventLog:
         while written < len(data):
             written += os.pwrite(self._file, data[written:], offset + written)
         self.size_bytes += len(data)
-        for follower in self._followers:
-            follower(offset, data)
+        if self._followers and not self._is_telling:
+            self._is_telling = True
+            asyncio.get_running_loop().call_later(_TELL_AFTER_S, self._tell)
 
     def follow(self, offset: int, follower: Callable[[int, bytes], None]) -> None:
         """Call ``follower(offset, bytes)`` with everything from ``offset`` on, now and later."""
         self.flush()
-        while offset < self.size_bytes:
-            part = os.pread(self._file, min(_PART_BYTES, self.size_bytes - offset), offset)
-            follower(offset, part)
-            offset += len(part)
-        self._followers.append(follower)
+        self._followers[follower] = offset
+        self._tell()
 
     def unfollow(self, follower: Callable[[int, bytes], None]) -> None:
-        if follower in self._followers:
-            self._followers.remove(follower)
+        self._followers.pop(follower, None)
+
+    def tell(self) -> None:
+        """Write what waits and tell every follower now."""
+        self.flush()
+        self._tell()
+
+    def _tell(self) -> None:
+        self._is_telling = False
+        for follower, offset in list(self._followers.items()):
+            while offset < self.size_bytes:
+                length = min(_PART_BYTES, self.size_bytes - offset)
+                follower(offset, os.pread(self._file, length, offset))
+                offset += length
+            self._followers[follower] = offset
 
     def close(self) -> None:
+        """Write what waits; later events are an error."""
         self.flush()
+        self._followers.clear()
         os.close(self._file)

@@ -5,6 +5,8 @@ Carries out what :mod:`dispatcher.home_brain` decides.
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import threading
 from collections import Counter
@@ -262,18 +264,25 @@ def write_outputs(folder: Path, job: Job) -> dict[str, int]:
     They are not synced here: home's spool has them on disk already.
     """
     named = _named_files(job)
-    final = folder / job.job
-    sizes = {f"{job.job}/{name}": len(data) for name, data in named}
-    if final.exists():
-        return sizes
-    part = folder / f".{job.job}.part"
-    if part.exists():
+    final = f"{folder}/{job.job}"
+    part = f"{folder}/.{job.job}.part"
+    try:
+        os.mkdir(part)
+    except FileExistsError:  # of a home that was killed
         shutil.rmtree(part)
-    part.mkdir()
+        os.mkdir(part)
     for name, data in named:
-        (part / name).write_bytes(data)
-    part.rename(final)
-    return sizes
+        with open(f"{part}/{name}", "wb", buffering=0) as file:
+            view = memoryview(data)
+            while view:
+                view = view[file.write(view) :]
+    try:
+        os.rename(part, final)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        shutil.rmtree(part)  # the same outputs are there already
+    return {f"{job.job}/{name}": len(data) for name, data in named}
 
 
 def _named_files(job: Job) -> list[tuple[str, bytes | memoryview]]:

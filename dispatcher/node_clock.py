@@ -106,8 +106,7 @@ class NodeClock:
 
     def stamp_at(self, monotonic_ns: int) -> Stamp:
         """A moment of CLOCK_MONOTONIC a little while ago, for the event log."""
-        instant = self._reader.at_monotonic(monotonic_ns)
-        return Stamp(instant.estimate_ns, instant.earliest_ns, instant.latest_ns, monotonic_ns)
+        return Stamp(*self._reader.stamp_at(monotonic_ns))
 
     def status(self) -> str:
         return str(self._reader.status())

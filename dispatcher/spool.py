@@ -35,6 +35,9 @@ from jupiter.errors import JupiterError
 
 _RECORD = struct.Struct(">III")
 _SEGMENT_BYTES = 64 << 20
+_GROUP_PAUSE_S = 0.003
+"""Between two groups: a sync costs the same for one record as for hundreds, and nothing but the
+acknowledgement waits for it."""
 
 
 class SpoolError(JupiterError):
@@ -101,6 +104,7 @@ class Spool:
         self._newest_job = -1
         self._lock = threading.Lock()
         self._work = threading.Event()
+        self._closing = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
         self._number = 0
@@ -166,6 +170,7 @@ class Spool:
     def close(self) -> None:
         """Write what waits, sync, and end. Blocks shortly."""
         self._stopping = True
+        self._closing.set()
         self._work.set()
         if self._thread is not None:
             self._thread.join()
@@ -211,6 +216,7 @@ class Spool:
                 self._tell(self._settled, ticket)
             if is_last:
                 return
+            self._closing.wait(_GROUP_PAUSE_S)
 
     def _settled(self, ticket: int) -> None:
         """In the event loop: everything up to ``ticket`` is on disk."""

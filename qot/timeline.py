@@ -59,6 +59,11 @@ class TimelineReader:
         core_ns = self.clock.from_monotonic_ns(monotonic_ns)
         return *self._page.read()[1].interval_at(core_ns), monotonic_ns
 
+    def stamp_at(self, monotonic_ns: int) -> tuple[int, int, int, int]:
+        """As :meth:`stamp`, of any moment of CLOCK_MONOTONIC, by the present parameters."""
+        core_ns = self.clock.from_monotonic_ns(monotonic_ns)
+        return *self._page.read()[1].interval_at(core_ns), monotonic_ns
+
     def at_monotonic(self, monotonic_ns: int) -> Instant:
         """The Instant of any moment of CLOCK_MONOTONIC, by the present parameters."""
         return self._page.read()[1].instant_at(self.clock.from_monotonic_ns(monotonic_ns))

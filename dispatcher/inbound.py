@@ -1,4 +1,4 @@
-"""One incoming data connection: deliveries come in, acknowledgements go out once they are on disk."""
+"""One incoming data connection: deliveries come in, and are acknowledged when they are on disk."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from dispatcher.messages import (
     decode_data,
     encode,
 )
+from jupiter.app import HOME
 from transport.connection import Connection
 
 
 class InboundData:
     """Checks what a neighbour sends and answers it.
 
-    accept(delivery, content) returns the spool ticket after which the delivery may be acknowledged, or
-    None when this node can't take deliveries now; then the connection is closed and the sender, which
-    keeps its copy, comes back.
+    accept(delivery, content) returns the spool ticket after which the delivery may be acknowledged,
+    or None when this node can't take deliveries now; then the connection is closed and the sender,
+    which keeps its copy, comes back.
     """
 
     def __init__(
@@ -62,6 +63,8 @@ class InboundData:
             elif isinstance(record, Probe):
                 connection.send(encode(ProbeAnswer(record.number)))
             elif isinstance(record, Finished):
+                if connection.peer != HOME:
+                    return self._refuse(connection, "is not home and says that jobs have ended")
                 self._finished(record.below)
             else:
                 return self._refuse(connection, f"sent a {type(record).__name__} as a request")

@@ -23,7 +23,6 @@ from dispatcher.messages import (
     Done,
     Facts,
     FactsQuery,
-    FileEntry,
     Follow,
     LogPart,
     Measure,
@@ -59,6 +58,7 @@ class NodeControl:
         self._stopped = stopped
         self._connection: Connection | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stop_task: asyncio.Task[None] | None = None
         self._prepared: Prepare | None = None
         self._deployed: Deploy | None = None
         self._handlers: dict[type, Callable[[Any, bytes], Awaitable[tuple[Control, bytes]]]] = {
@@ -87,6 +87,9 @@ class NodeControl:
                 self._node.log.follow(record.offset, self._send_log)
             else:
                 task = self._node.loop.create_task(self._answer(record, payload))
+                if isinstance(record, Stop):
+                    self._stop_task = task  # what has begun to end, ends, whoever is listening
+                    continue
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
@@ -226,8 +229,10 @@ class NodeControl:
         prepared, deployed, node = self._prepared, self._deployed, self._node
         assert prepared is not None
         assert deployed is not None
-        if node.brain is not None:
-            return Done(), b""  # the roof lost its connection, not the node its work
+        if node.brain is not None:  # the roof lost its connection, not the node its work
+            if node.home is not None:
+                node.home.admitted = self._admitted
+            return Done(), b""
         mine = [plan for plan in prepared.stages if deployed.placement[plan.name] == node.name]
         trigger = None
         if deployed.timetable is not None and request.start_ns is not None:
@@ -259,14 +264,17 @@ class NodeControl:
             home_brain,
             ingress=deployed.ingress,
             outputs=Path(deployed.outputs),
-            admitted=lambda index: self._send(Admitted(index=index)),
+            admitted=self._admitted,
         )
+
+    def _admitted(self, index: int) -> None:
+        self._send(Admitted(index=index))
 
     def _submit(self, request: Submit, payload: bytes) -> None:
         if self._node.home is None:
             self._send(Refused(request=request.request, seen="jobs are submitted at home"))
             return
-        problem = _bad_files(request.files, payload) or self._node.disk_problem
+        problem = _bad_job(request, payload) or self._node.disk_problem
         if problem:
             self._send(Refused(request=request.request, seen=problem))
             return
@@ -283,10 +291,15 @@ def job_name(app: str, index: int) -> str:
     return f"{app}-{index:06d}"
 
 
-def _bad_files(files: list[FileEntry], payload: bytes) -> str:
-    for entry in files:
-        if not is_plain_name(entry.name):
-            return f"{entry.name!r} is not a plain file name"
-    if sum(entry.size_bytes for entry in files) != len(payload):
+def _bad_job(request: Submit, payload: bytes) -> str:
+    """Why a submitted job can't be taken, or nothing."""
+    for name in [request.job, *(entry.name for entry in request.files)]:
+        if not is_plain_name(name):
+            return f"{name!r} is not a plain name"
+    if any(entry.size_bytes < 0 for entry in request.files):
+        return "a file has a negative size"
+    if sum(entry.size_bytes for entry in request.files) != len(payload):
         return "the sizes of the files do not add up to what was sent"
+    if request.index < 0:
+        return f"{request.index} is no job's index"
     return ""

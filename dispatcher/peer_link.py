@@ -43,6 +43,7 @@ class PeerLink:
         self._acknowledged = acknowledged
         self._unacknowledged: deque[tuple[Delivery, bytes | memoryview]] = deque()
         self._acknowledged_count = 0
+        self._finished_below = 0
         self._connection: Connection | None = None
         self._connected = asyncio.Event()
         self._lost = asyncio.Event()
@@ -74,18 +75,22 @@ class PeerLink:
 
     def tell_finished(self, below: int) -> None:
         """Pass on that jobs have ended; if the peer is away it learns so next time."""
+        self._finished_below = below
         if self._connection is not None:
             self._connection.send(encode(Finished(below)))
 
     async def probe(self, payload: bytes, timeout_s: float) -> None:
-        """One message there and a short one back. Raises TimeoutError when no answer comes."""
+        """One message there and a short one back.
+
+        Raises TimeoutError when no answer comes, ConnectionError when the connection is lost.
+        """
         async with asyncio.timeout(timeout_s):
-            await self._connected.wait()
+            while self._connection is None:
+                await self._connected.wait()
             self._probe_number += 1
             answer = asyncio.get_running_loop().create_future()
             self._probes[self._probe_number] = answer
             try:
-                assert self._connection is not None
                 self._connection.send(encode(Probe(self._probe_number)), payload)
                 await answer
             finally:
@@ -113,6 +118,20 @@ class PeerLink:
         self._connection = None
         self._connected.clear()
         self._lost.set()
+        for answer in self._probes.values():
+            if not answer.done():
+                answer.set_exception(ConnectionResetError(reason))
+
+    def take_up(self, connection: Connection) -> None:
+        """Connected anew: say again what the peer may have missed."""
+        self._lost.clear()
+        self._acknowledged_count = 0
+        self._connection = connection
+        self._connected.set()
+        if self._finished_below:
+            connection.send(encode(Finished(self._finished_below)))
+        for delivery, payload in self._unacknowledged:
+            connection.send(encode(delivery), payload)
 
     def _drop_acknowledged(self, count: int) -> None:
         while self._acknowledged_count < count and self._unacknowledged:
@@ -123,9 +142,6 @@ class PeerLink:
     async def _keep_connected(self) -> None:
         pause_s = _FIRST_PAUSE_S
         while True:
-            if self._acknowledged_count:
-                pause_s = _FIRST_PAUSE_S
-                self._acknowledged_count = 0
             try:
                 connection = await connect(
                     self.peer.host, self.peer.port, self.peer.name, self._context, self
@@ -135,11 +151,9 @@ class PeerLink:
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
                 continue
-            self._lost.clear()
-            self._connection = connection
-            self._connected.set()
-            for delivery, payload in self._unacknowledged:
-                connection.send(encode(delivery), payload)
+            self.take_up(connection)
             await self._lost.wait()
+            if self._acknowledged_count:
+                pause_s = _FIRST_PAUSE_S
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)

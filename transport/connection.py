@@ -2,13 +2,15 @@
 
 The TLS socket itself is read and written in the event loop (``add_reader``), not through asyncio's
 TLS transport: OpenSSL works on the socket directly, and one turn of the loop moves many frames with
-one system call. What is sent in one turn of the loop leaves together.
+one system call. What is sent in one turn of the loop leaves together. One turn moves a bounded
+number of bytes, so that a busy connection does not starve the others.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 import ssl
 from collections import deque
@@ -20,11 +22,19 @@ from transport.tls import peer_name
 
 _READ_BYTES = 256 * 1024
 _JOIN_BYTES = 256 * 1024
+_WRITE_BYTES = 1 << 20
+"""At most so much is read and written of one connection in one turn of the loop."""
 _SOCKET_BUFFER_BYTES = 1 << 20
+_HANDSHAKE_TIMEOUT_S = 20.0
+_OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_ACCEPT_AGAIN_S = 0.5
 
 
 class Receiver(Protocol):
-    """What the owner of a connection is told, in the event loop's thread."""
+    """What the owner of a connection is told, in the event loop's thread.
+
+    When ``received`` raises, the connection is closed: a stream with a hole in it is worth nothing.
+    """
 
     def received(self, connection: Connection, frames: list[tuple[bytes, bytes]]) -> None:
         """Every (header, payload) that arrived since the last turn, in order."""
@@ -50,11 +60,14 @@ class Connection:
         self._outgoing_bytes = 0
         self._writing = False
         self._flush_planned = False
+        self._read_planned = False
+        self._read_awaits_writable = False
+        self._flush_awaits_readable = False
         self._is_closed = False
         self._drained: list[Callable[[], None]] = []
         tls_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._loop.add_reader(tls_socket.fileno(), self._read)
-        self._loop.call_soon(self._read)  # what came along with the handshake
+        self._plan_read()  # what came along with the handshake
 
     @property
     def outgoing_bytes(self) -> int:
@@ -75,9 +88,7 @@ class Connection:
         if len(payload):
             self._outgoing.append(payload)
             self._outgoing_bytes += len(payload)
-        if not self._flush_planned and not self._writing:
-            self._flush_planned = True
-            self._loop.call_soon(self._flush)
+        self._plan_flush()
 
     def when_drained(self, callback: Callable[[], None]) -> None:
         """Call back once, when all that is queued now has been handed to the operating system."""
@@ -108,67 +119,113 @@ class Connection:
             callback()
         self._receiver.closed(self, reason)
 
+    def _plan_read(self) -> None:
+        if not self._read_planned:
+            self._read_planned = True
+            self._loop.call_soon(self._read_as_planned)
+
+    def _read_as_planned(self) -> None:
+        self._read_planned = False
+        self._read()
+
     def _read(self) -> None:
         if self._is_closed:
             return
+        filled, reason = self._take_bytes()
         frames: list[tuple[bytes, bytes]] = []
-        reason = ""
+        try:
+            frames.extend(self._decoder.feed(memoryview(self._read_buffer)[:filled]))
+        except FrameError as error:
+            reason = f"{self.peer} does not speak our protocol: {error}"
+        if frames:
+            try:
+                self._receiver.received(self, frames)
+            except BaseException as error:
+                self.close(f"what {self.peer} sent can't be handled: {error!r}")
+                raise
+        if reason:
+            self.close(reason)
+        elif self._flush_awaits_readable:
+            self._flush_awaits_readable = False
+            self._flush()
+
+    def _take_bytes(self) -> tuple[int, str]:
+        """Fill the read buffer: how many bytes, and why the connection must end, or nothing."""
         view = memoryview(self._read_buffer)
         filled = 0
         try:
             while filled < _READ_BYTES:
                 count = self._socket.recv_into(view[filled:])
                 if count == 0:
-                    reason = f"{self.peer} closed the connection"
-                    break
+                    return filled, f"{self.peer} closed the connection"
                 filled += count
-            else:  # more may be decrypted already, and no event will tell
-                self._loop.call_soon(self._read)
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        except ssl.SSLWantReadError:
             pass
+        except ssl.SSLWantWriteError:  # OpenSSL has to answer something first, such as a new key
+            self._read_awaits_writable = True
+            self._watch_writable()
         except OSError as error:
-            reason = f"connection to {self.peer} failed: {error}"
-        if filled:
-            try:
-                frames.extend(self._decoder.feed(view[:filled]))
-            except FrameError as error:
-                reason = f"{self.peer} does not speak our protocol: {error}"
-        if frames:
-            self._receiver.received(self, frames)
-        if reason:
-            self.close(reason)
+            return filled, f"connection to {self.peer} failed: {error}"
+        else:  # more may be decrypted already, and no event will tell
+            self._plan_read()
+        return filled, ""
+
+    def _plan_flush(self) -> None:
+        if not (self._flush_planned or self._writing or self._flush_awaits_readable):
+            self._flush_planned = True
+            self._loop.call_soon(self._flush_as_planned)
+
+    def _flush_as_planned(self) -> None:
+        self._flush_planned = False
+        self._flush()
+
+    def _watch_writable(self) -> None:
+        if not self._writing:
+            self._writing = True
+            self._loop.add_writer(self._socket.fileno(), self._writable)
+
+    def _writable(self) -> None:
+        if self._read_awaits_writable:
+            self._read_awaits_writable = False
+            self._read()
+        self._flush()
 
     def _flush(self) -> None:
-        self._flush_planned = False
         if self._is_closed:
             return
-        try:
-            while self._outgoing:
-                piece = self._next_piece()
+        written = 0
+        while self._outgoing and written < _WRITE_BYTES:
+            # If OpenSSL can't take a piece now, it wants the same bytes again: they stay in front.
+            piece = self._next_piece()
+            try:
                 sent = self._socket.send(piece)
-                self._outgoing_bytes -= sent
-                if sent < len(piece):
-                    self._outgoing.appendleft(memoryview(piece)[sent:])
-        except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
-            # OpenSSL wants the same bytes again; the piece stays at the front.
-            self._outgoing.appendleft(piece)
-            if not self._writing:
-                self._writing = True
-                self._loop.add_writer(self._socket.fileno(), self._flush)
-            return
-        except OSError as error:
-            self.close(f"connection to {self.peer} failed: {error}")
-            return
-        if self._writing:
+            except ssl.SSLWantWriteError:
+                self._outgoing.appendleft(piece)
+                self._watch_writable()
+                return
+            except ssl.SSLWantReadError:
+                self._outgoing.appendleft(piece)
+                self._flush_awaits_readable = True
+                break
+            except OSError as error:
+                self.close(f"connection to {self.peer} failed: {error}")
+                return
+            written += sent
+            self._outgoing_bytes -= sent
+            if sent < len(piece):
+                self._outgoing.appendleft(memoryview(piece)[sent:])
+        if self._writing and not self._read_awaits_writable:
             self._writing = False
             self._loop.remove_writer(self._socket.fileno())
-        if self._drained:
-            waiting, self._drained = self._drained, []
-            for callback in waiting:
-                callback()
+        if self._outgoing:
+            self._plan_flush()
+            return
+        waiting, self._drained = self._drained, []
+        for callback in waiting:
+            callback()
 
     def _next_piece(self) -> bytes | memoryview:
-        """Many small frames become one piece for the socket; a large payload is cut into such pieces."""
+        """Many small frames become one piece for the socket; a large payload becomes several."""
         first = self._outgoing.popleft()
         if len(first) > _JOIN_BYTES:
             whole = memoryview(first)
@@ -212,7 +269,10 @@ async def _handshake(tls_socket: ssl.SSLSocket) -> None:
 async def connect(
     host: str, port: int, name: str, context: ssl.SSLContext, receiver: Receiver
 ) -> Connection:
-    """Connect to the member ``name``. Raises OSError (ssl.SSLError is one) when it can't."""
+    """Connect to the member ``name``.
+
+    Raises OSError (ssl.SSLError and TimeoutError are some) when it can't.
+    """
     loop = asyncio.get_running_loop()
     plain = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     plain.setblocking(False)
@@ -226,7 +286,8 @@ async def connect(
         plain.close()
         raise
     try:
-        await _handshake(tls_socket)
+        async with asyncio.timeout(_HANDSHAKE_TIMEOUT_S):
+            await _handshake(tls_socket)
         return Connection(tls_socket, receiver)
     except BaseException:
         tls_socket.close()
@@ -260,20 +321,32 @@ class Listener:
         self._receiver_for = receiver_for
         self._accepted = accepted
         self._handshakes: set[asyncio.Task[None]] = set()
+        self._is_closed = False
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._socket.fileno(), self._accept)
+        self._listen()
 
     def close(self) -> None:
+        """Accept no more; those in their handshake are dropped, the connected ones stay."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         self._loop.remove_reader(self._socket.fileno())
         self._socket.close()
         for task in self._handshakes:
             task.cancel()
 
+    def _listen(self) -> None:
+        if not self._is_closed:
+            self._loop.add_reader(self._socket.fileno(), self._accept)
+
     def _accept(self) -> None:
         try:
             plain, _ = self._socket.accept()
-        except OSError:
-            return  # the caller went away before we answered
+        except OSError as error:
+            if error.errno in _OUT_OF_RESOURCES:  # the caller waits in the backlog, and so do we
+                self._loop.remove_reader(self._socket.fileno())
+                self._loop.call_later(_ACCEPT_AGAIN_S, self._listen)
+            return  # else the caller went away before we answered
         plain.setblocking(False)
         task = self._loop.create_task(self._greet(plain))
         self._handshakes.add(task)
@@ -288,7 +361,7 @@ class Listener:
             plain.close()
             return
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(_HANDSHAKE_TIMEOUT_S):
                 await _handshake(tls_socket)
             connection = Connection(tls_socket, self._receiver_for())
         except (OSError, TimeoutError):

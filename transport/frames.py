@@ -5,7 +5,7 @@
     header   msgpack, decoded by the owner of the connection
     payload  opaque bytes
 
-Both lengths are limited, and memory grows with what has really arrived, not with what was announced.
+Both lengths are limited, and memory grows with what has arrived, not with what was announced.
 """
 
 from __future__ import annotations

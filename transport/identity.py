@@ -1,6 +1,6 @@
 """Keys made at start: one authority per cluster, one certificate per member, gone with the cluster.
 
-Only whoever starts a cluster imports this module (it needs ``cryptography``); members read PEM files.
+Only who starts a cluster imports this module (it needs ``cryptography``); members read PEM files.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Authority:
         )
 
     def issue(self, member: str, folder: Path) -> Credentials:
-        """Make a key and a certificate for ``member`` in ``folder``; readable by its owner alone."""
+        """Make a key and a certificate for ``member`` in ``folder``, readable by its owner only."""
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = (
             self._builder(_name(member), key.public_key())

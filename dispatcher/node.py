@@ -28,6 +28,7 @@ from dispatcher.messages import Delivery, Peer
 from dispatcher.node_brain import Instance, NodeBrain
 from dispatcher.node_clock import NodeClock
 from dispatcher.peer_link import PeerLink
+from dispatcher.qot_watch import QotWatch
 from dispatcher.routing import RoutingError, route_outputs
 from dispatcher.spool import Below, Made, Received, Record, Retired, Spool
 from dispatcher.time_trigger import Woke
@@ -58,6 +59,7 @@ class Node:
         self.executors = ExecutorPool(name, folder)
         self.brain: NodeBrain | None = None
         self.home: HomeDesk | None = None
+        self.qot_watch: QotWatch | None = None
         self.dead_letters = folder.parent.parent / "dead_letter"
         self.loop = asyncio.get_running_loop()
         self._client_context = client_context
@@ -132,6 +134,8 @@ class Node:
         if self._is_stopped:
             return
         self._is_stopped = True
+        if self.qot_watch is not None:
+            await self.qot_watch.stop()
         await self.executors.stop()
         await asyncio.gather(*(link.stop() for link in self.links.values()))
         for inbound in list(self._inbound):
@@ -140,6 +144,17 @@ class Node:
             self.home.close()
         self._spool.close()
         self.log.flush()
+
+    def watch_qot(self, timeline: str, demanded_ns: int) -> None:
+        """From now on, log each change of the delivered quality of time against the demand."""
+        self.qot_watch = QotWatch(
+            self.name,
+            self.clock,
+            timeline=timeline,
+            demanded_ns=demanded_ns,
+            report=self.log.add,
+        )
+        self.qot_watch.start()
 
     def service_event(self, event: ServiceEvent) -> None:
         """A service started or ended."""

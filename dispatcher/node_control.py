@@ -247,6 +247,8 @@ class NodeControl:
         brain = NodeBrain(mine, parallel_calls=prepared.parallel_calls, trigger=trigger)
         home = self._home_desk(prepared, deployed, request) if node.name == HOME else None
         node.begin(brain, home, deployed.placement)
+        if deployed.timetable is not None and deployed.accuracy_ns is not None:
+            node.watch_qot(deployed.timetable.timeline, deployed.accuracy_ns)
         return Done(), b""
 
     def _home_desk(self, prepared: Prepare, deployed: Deploy, begin: Begin) -> HomeDesk:

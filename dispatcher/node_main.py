@@ -29,7 +29,6 @@ from qot.service_config import ServiceConfig
 from transport.connection import Connection, Listener
 from transport.tls import Credentials, client_context, server_context
 
-
 THREAD_SWITCH_S = 0.0005
 """Python's own 5 ms would let a busy event loop delay the alarm and the spool that much."""
 

@@ -35,7 +35,7 @@ from jupiter.errors import JupiterError
 
 _RECORD = struct.Struct(">III")
 _SEGMENT_BYTES = 64 << 20
-_GROUP_PAUSE_S = 0.003
+_GROUP_PAUSE_S = 0.005
 """Between two groups: a sync costs the same for one record as for hundreds, and nothing but the
 acknowledgement waits for it."""
 

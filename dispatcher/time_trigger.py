@@ -21,6 +21,9 @@ LATE = "late"
 MISSED_INPUT = "missed_input"
 INVALID = "invalid"
 
+_PROMISED = ("synchronized", "holdover")
+"""In holdover the bound grows, and holds."""
+
 MISSED = "its inputs were missing at its instant"
 DOWN = "its node was down at its instant"
 
@@ -190,7 +193,7 @@ class TimeTrigger:
     def _verdict(self, planned_ns: int, woke: Woke) -> str:
         stamp = woke.stamp
         bound_ns = max(stamp.latest_ns - stamp.estimate_ns, stamp.estimate_ns - stamp.earliest_ns)
-        if woke.status != "synchronized" or bound_ns > self._accuracy_ns:
+        if woke.status not in _PROMISED or bound_ns > self._accuracy_ns:
             return INVALID
         if stamp.estimate_ns - planned_ns > self._accuracy_ns:
             return LATE

@@ -21,9 +21,11 @@ from jupiter.events import (
     JobFailed,
     JobReleased,
     Notice,
+    QotChanged,
     TaskFailed,
     decode_event,
 )
+from jupiter.units import format_duration
 from orchestrator.job_source import JobSource
 from orchestrator.progress import Progress
 
@@ -132,5 +134,12 @@ class JobStream:
             words = event.stderr_tail.strip().splitlines()
             last = f" ({words[-1]})" if words else ""
             self._progress.failure(f"{event.task} of {event.job}: {event.reason}{last}")
+        elif isinstance(event, QotChanged):
+            kept = "broken" if event.violated else "kept"
+            self._progress.notice(
+                f"{event.node}: timeline {event.timeline} is {event.status}, accurate to "
+                f"{format_duration(event.delivered_ns)}; the demand of "
+                f"{format_duration(event.demanded_ns)} is {kept}"
+            )
         elif isinstance(event, Notice):
             self._progress.notice(f"{event.node}: {event.text}")

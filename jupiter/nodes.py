@@ -26,6 +26,9 @@ from jupiter.text_files import numbered_lines, read_text
 from jupiter.yaml_lines import read_yaml
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+RESERVED = "roof"
+"""The name of the orchestrator in its certificate."""
+_LONGEST_NAME = 63
 _HOST = re.compile(r"[A-Za-z0-9_.:\[\]][A-Za-z0-9_.:\[\]-]*")  # never like an option of ssh
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
@@ -119,13 +122,9 @@ class _Reader:
 
     def add(self, node: Node) -> None:
         """Take one node, or note why it can't be taken."""
-        if not NAME.fullmatch(node.name):
-            self.fail(
-                f"{node.name!r} can't be the name of a node",
-                "use letters, digits, '_', '-' and '.', for example node1",
-                node.line,
-                "name",
-            )
+        fix = _name_fix(node.name)
+        if fix:
+            self.fail(f"{node.name!r} can't be the name of a node", fix, node.line, "name")
         elif not _HOST.fullmatch(node.host):
             self.fail(
                 f"{node.host!r} can't be a host",
@@ -194,3 +193,16 @@ def _read_yaml(path: Path) -> NodeList:
 def _pairs(table: Mapping[object, object]) -> Iterable[tuple[str, str]]:
     for name, host in table.items():
         yield str(name), str(host)
+
+
+def _name_fix(name: str) -> str:
+    """What to change about a node's name, which is a DNS name in its certificate; else nothing."""
+    if not NAME.fullmatch(name):
+        return "use letters, digits, '_', '-' and '.', for example node1"
+    if len(name) > _LONGEST_NAME or ".." in name:
+        return f"use up to {_LONGEST_NAME} signs, and no two dots in a row"
+    if re.fullmatch(r"[0-9]+(\.[0-9]+){3}", name):
+        return "an address is no name: call it node1, for example, and let the address be its host"
+    if name.lower() == RESERVED:
+        return f"{RESERVED!r} is the name of Jupiter's own end; choose another"
+    return ""

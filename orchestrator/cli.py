@@ -181,6 +181,7 @@ def plan(
     scheduler: Scheduler = None,
     mapping: Mapping = None,
     seed: Seed = None,
+    runs: Runs = None,
     save: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write the placement there, for --mapping."),
@@ -193,7 +194,7 @@ def plan(
         from orchestrator.plan_app import plan_app
         from orchestrator.plan_text import plan_text
 
-        made = plan_app(_options(app_folder, nodes, config, scheduler, mapping, None, seed, None))
+        made = plan_app(_options(app_folder, nodes, config, scheduler, mapping, None, seed, runs))
         if save is not None:
             write_placement(save, made.placement)
         if as_json:

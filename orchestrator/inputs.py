@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from jupiter.app import App
 from jupiter.app_check import check_app
 from jupiter.app_formats import load_app
-from jupiter.nodes import NodeList, read_nodes
+from jupiter.nodes import NodeList, local_nodes, read_nodes
 from jupiter.placement import check_pins, check_placement, read_placement
 from jupiter.settings import Settings, load_settings
 from orchestrator.job_source import JobSource, job_source
 from orchestrator.options import RunOptions, find_config
 from scheduler import registry
+
+LOCAL_NODES = 4
+"""Home and three more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ def read_inputs(options: RunOptions) -> Inputs:
     settings = load_settings(find_config(options.config))
     app = load_app(options.app, home_child=settings.home_child or None)
     check_app(app)
-    nodes = read_nodes(options.nodes or settings.nodes_path)
+    nodes, nodes_warnings = _nodes(options.nodes, settings)
     check_pins(app, nodes)
     name = options.scheduler or settings.scheduler
     registry.get(name)
@@ -52,5 +56,16 @@ def read_inputs(options: RunOptions) -> Inputs:
         scheduler=name,
         seed=settings.seed if options.seed is None else options.seed,
         placement=placement,
-        warnings=(*settings.warnings, *app.warnings, *nodes.warnings),
+        warnings=(*settings.warnings, *app.warnings, *nodes_warnings),
     )
+
+
+def _nodes(named: Path | None, settings: Settings) -> tuple[NodeList, tuple[str, ...]]:
+    """The nodes and what to warn of. Where nobody wrote a nodes.txt, a few local nodes will do."""
+    path = named or settings.nodes_path
+    nobody_chose = named is None and path == settings.here / "nodes.txt"
+    if nobody_chose and not path.exists():
+        nodes = local_nodes(LOCAL_NODES)
+        return nodes, (f"there is no {path.name}: using {', '.join(nodes)} on this machine",)
+    nodes = read_nodes(path)
+    return nodes, nodes.warnings

@@ -61,11 +61,16 @@ def parse_rate_bit_s(text: object) -> int:
     return _parse(text, _RATES, "rate", "10Mbit/s")
 
 
+def format_number(value: float) -> str:
+    """2430.7 → ``'2430'``, 0.12345 → ``'0.123'``: three significant digits, never an exponent."""
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
 def _format(value: float, steps: list[tuple[float, str]]) -> str:
     for scale, unit in steps:
         if abs(value) >= scale:
-            return f"{value / scale:.3g} {unit}"
-    return f"{value:.3g} {steps[-1][1]}"
+            return f"{format_number(value / scale)} {unit}"
+    return f"{format_number(value)} {steps[-1][1]}"
 
 
 def format_duration(duration_ns: float) -> str:

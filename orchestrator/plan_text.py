@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from jupiter.timetable import Timetable
+from jupiter.units import format_number
 from orchestrator.plan import Plan
 from orchestrator.text_parts import duration, facts, heading, more, quiet_table
 
@@ -32,7 +33,7 @@ def _parts(plan: Plan) -> Iterator[RenderableType]:
     ]
     if plan.period_ns:
         rate = 1e9 / plan.period_ns
-        rows.append(("throughput", f"at most {rate:.3g} jobs/s, by the busiest node"))
+        rows.append(("throughput", f"at most {format_number(rate)} jobs/s, by the busiest node"))
     yield Text.assemble("\n", (plan.app.name, "bold"), ("  what would run where", "dim"))
     yield Padding(facts(rows), (0, 0, 0, 2))
     yield heading("Placement", "predicted times of one job, after its release")

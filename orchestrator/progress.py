@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
-from jupiter.units import format_duration
+from jupiter.units import format_duration, format_number
 
 Clock = Callable[[], int]
 """Gives monotonic ns."""
@@ -179,7 +179,7 @@ def counts_text(released: int, done: int, failed: int, total: int | None, rate: 
     if failed:
         parts.append(f"{failed} failed")
     if rate.per_second:
-        parts.append(f"{rate.per_second:.3g}/s")
+        parts.append(f"{format_number(rate.per_second)}/s")
     left = None if total is None else total - done - failed
     eta_ns = rate.eta_ns(left) if left else None
     if eta_ns is not None:

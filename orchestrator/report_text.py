@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.text import Text
 
-from jupiter.units import format_rate, format_size
+from jupiter.units import format_number, format_rate, format_size
 from orchestrator.text_parts import (
     duration,
     facts,
@@ -96,7 +96,7 @@ def _summary(report: Mapping[str, Any]) -> RenderableType:
         rows.append(
             (
                 "throughput",
-                f"{jobs['throughput_per_s']:.3g} jobs/s over {duration(jobs['stream_ns'])}",
+                f"{format_number(jobs['throughput_per_s'])} jobs/s over {duration(jobs['stream_ns'])}",
             )
         )
     if jobs["first_output_ns"] is not None:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from jupiter.errors import JupiterError
 from jupiter.run_folder import RunFolder, list_runs
+from jupiter.units import format_number
 from orchestrator.report_data import read_run
 from orchestrator.report_jobs import job_figures, status
 from orchestrator.text_parts import duration, quiet_table
@@ -80,6 +81,6 @@ def run_table(figures: list[dict[str, Any]]) -> RenderableType:
             str(jobs.get("failed", "–")),
             str(run["nodes"] or "–"),
             duration(latency.get("p50_ns")),
-            "–" if rate is None else f"{rate:.3g}",
+            "–" if rate is None else format_number(rate),
         )
     return table

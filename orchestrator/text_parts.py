@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from jupiter.units import format_duration
+from jupiter.units import format_duration, format_number
 
 _UNITS = ((10**9, "s"), (10**6, "ms"), (10**3, "µs"), (1, "ns"))
 
@@ -67,7 +67,7 @@ def together(figures: Mapping[str, int] | None, *names: str) -> str:
     scale, unit = next(
         (scale, unit) for scale, unit in _UNITS if max(values) >= scale or unit == "ns"
     )
-    return " / ".join(f"{value / scale:.3g}" for value in values) + f" {unit}"
+    return " / ".join(format_number(value / scale) for value in values) + f" {unit}"
 
 
 def lines_of(parts: Sequence[str], width: int = 80) -> str:

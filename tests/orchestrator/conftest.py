@@ -153,7 +153,7 @@ class Maker:
     def good_run(self, jobs: int = 4, *, timed: bool = False) -> RunFolder:
         """A run of ``jobs`` jobs, 10 ms apart, that all succeed."""
         events: list[AnyEvent] = [
-            Phase(node="roof", name="start", unix_ns=UNIX, at=self.stamp(-20 * MS)),
+            Phase(node="roof", name="start", unix_ns=UNIX, core_ns=self.stamp(-20 * MS).core_ns),
             NodeStarted(node="node1", pid=11),
             NodeStarted(node="node2", pid=12),
             Phase(node="roof", name="stream", unix_ns=UNIX + 20 * MS),

@@ -10,8 +10,8 @@ from dispatcher.executors.base import File
 from dispatcher.messages import FileEntry
 from transport.frames import MAX_PAYLOAD_BYTES
 
-MAX_NAME_BYTES = 255
-"""The longest file name of common file systems."""
+_SMALL_BYTES = 1 << 20
+"""One file of less than this, the usual case, takes a short cut."""
 
 
 class ContentTooLargeError(Exception):
@@ -29,6 +29,9 @@ class Content:
     @classmethod
     def of(cls, files: Sequence[File]) -> Content:
         """Gather files into one content; files on disk are read. Raises ContentTooLargeError."""
+        if len(files) == 1 and files[0].data is not None and len(files[0].data) < _SMALL_BYTES:
+            payload = files[0].data
+            return cls((FileEntry(files[0].name, len(payload)),), payload, zlib.crc32(payload))
         entries = tuple(FileEntry(file.name, file.size_bytes) for file in files)
         size_bytes = sum(entry.size_bytes for entry in entries)
         if size_bytes > MAX_PAYLOAD_BYTES:
@@ -63,13 +66,3 @@ class Content:
 def _read(file: File) -> bytes:
     assert file.path is not None
     return file.path.read_bytes()
-
-
-def is_plain_name(name: str) -> bool:
-    """Is it a base name that every node can make a file of, never a path?"""
-    if name in ("", ".", "..") or any(sign in name for sign in "/\\\0"):
-        return False
-    try:
-        return len(name.encode()) <= MAX_NAME_BYTES
-    except UnicodeEncodeError:
-        return False  # bytes that are not UTF-8, as os.fsdecode gives them

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from dispatcher.content import Content, is_plain_name
+from dispatcher.content import Content
+from dispatcher.file_names import is_plain_name
 from dispatcher.messages import (
     Acknowledged,
     Delivery,

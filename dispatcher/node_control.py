@@ -11,8 +11,9 @@ from typing import Any
 
 import msgspec
 
-from dispatcher.content import Content, ContentTooLargeError, is_plain_name
+from dispatcher.content import Content, ContentTooLargeError
 from dispatcher.executors.base import Call, Outcome
+from dispatcher.file_names import is_plain_name
 from dispatcher.home import HomeDesk
 from dispatcher.home_brain import HomeBrain
 from dispatcher.messages import (

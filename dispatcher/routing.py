@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dispatcher.content import MAX_NAME_BYTES, is_plain_name
 from dispatcher.executors.base import File
+from dispatcher.file_names import MAX_NAME_BYTES, is_plain_name
 from jupiter.app import OutputPolicy
 
 

@@ -209,8 +209,3 @@ def as_input(name: str, file: File, group: int = 0) -> InFile:
     path = None if file.path is None else str(file.path.absolute())
     data = cast("bytes | None", file.data)  # a memoryview is encoded without a copy
     return InFile(name, data, path, group)
-
-
-def is_plain_name(name: str) -> bool:
-    """Whether a file of that name can be made inside a folder, and nowhere else."""
-    return bool(name) and name not in (".", "..") and "/" not in name and "\0" not in name

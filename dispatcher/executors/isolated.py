@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from dispatcher.executors.base import Call, File
-from dispatcher.executors.hosted import HostedExecutor, PresentationError, as_input, is_plain_name
+from dispatcher.executors.hosted import HostedExecutor, PresentationError, as_input
 from dispatcher.executors.wire import Work
+from dispatcher.file_names import is_plain_name
 
 
 def present_names(by_parent: Sequence[tuple[str, Sequence[File]]]) -> list[tuple[str, File]]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 from dispatcher.executors.base import Call
-from dispatcher.executors.hosted import PresentationError, as_input, is_plain_name
+from dispatcher.executors.hosted import PresentationError, as_input
 from dispatcher.executors.resident_executor import ResidentExecutor
 from dispatcher.executors.wire import Work
+from dispatcher.file_names import is_plain_name
 
 
 class LoopExecutor(ResidentExecutor):

@@ -9,7 +9,7 @@ import errno
 import os
 import shutil
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from dispatcher import home_brain as brain
 from dispatcher.content import Content
 from dispatcher.home_brain import HomeBrain, Job
-from dispatcher.messages import Delivery
+from dispatcher.messages import Delivery, Tombstone
 from dispatcher.spool import Below, Made, Received, Record, Retired
 from jupiter.app import HOME
 from jupiter.events import JobDone, JobFailed, JobReleased
@@ -51,12 +51,13 @@ class HomeDesk:
         self._outputs = outputs
         self.admitted = admitted
         self._journal_tickets: dict[int, int] = {}
-        self._released: set[int] = set()
+        self._released: deque[int] = deque()
+        self._collecting: deque[tuple[int, Job]] = deque()
+        """Jobs that all sinks have reported for, each with the ticket of what they sent."""
         self._writer = OutputWriter(outputs, node.loop, self._written)
         self._handlers: dict[type, Callable[[Any], object]] = {
             brain.Release: self._release,
-            brain.Collect: lambda command: self._writer.write(command.job),
-            brain.ReportJobFailed: self._report_failed,
+            brain.Collect: self._collect,
             brain.RetireEntry: lambda command: node.append(Retired(command.index, HOME)),
             brain.Ended: lambda command: node.tell_all_ended(command.below),
             brain.WatchRelease: self._watch_release,
@@ -103,13 +104,12 @@ class HomeDesk:
         self._do(self._brain.submitted(job, index, content))
 
     def committed(self, ticket: int) -> None:
-        for index in [index for index in self._released if self._is_on_disk(index, ticket)]:
-            self._released.discard(index)
+        while self._released and self._journal_tickets.get(self._released[0], 0) <= ticket:
+            index = self._released.popleft()
             self._journal_tickets.pop(index, None)
             self.admitted(index)
-
-    def _is_on_disk(self, index: int, ticket: int) -> bool:
-        return self._journal_tickets.get(index, 0) <= ticket
+        while self._collecting and self._collecting[0][0] <= ticket:
+            self._settle(self._collecting.popleft()[1])
 
     def has_had(self, delivery: Delivery) -> bool:
         return self._brain.has_from(delivery.index, delivery.parent)
@@ -151,7 +151,7 @@ class HomeDesk:
                 release_ns=job.release_ns,
             )
         )
-        self._released.add(job.index)
+        self._released.append(job.index)
         for ingress in self._ingress:
             delivery = Delivery(
                 job=job.job,
@@ -166,42 +166,55 @@ class HomeDesk:
             )
             self._node.deliver(delivery, content)
 
-    def _report_failed(self, command: brain.ReportJobFailed) -> None:
-        job = command.job
-        assert job.tombstone is not None
-        self._node.log.add(
-            JobFailed(
+    def _collect(self, command: brain.Collect) -> None:
+        ticket = self._node.last_ticket
+        if ticket <= self._node.committed_ticket:
+            self._settle(command.job)
+        else:
+            self._collecting.append((ticket, command.job))
+
+    def _settle(self, job: Job) -> None:
+        """All that the sinks sent for this job is on disk."""
+        if job.tombstone is None:
+            self._writer.write(job)
+        else:
+            self._end([(job, self._failure(job, job.tombstone))])
+
+    def _failure(self, job: Job, tombstone: Tombstone) -> JobFailed:
+        return JobFailed(
+            node=HOME,
+            at=self._node.clock.stamp(),
+            job=job.job,
+            released=job.released,
+            task=tombstone.task,
+            reason=tombstone.reason,
+        )
+
+    def _written(self, results: list[tuple[Job, dict[str, int], str]]) -> None:
+        ends: list[tuple[Job, JobDone | JobFailed]] = []
+        for job, outputs, problem in results:
+            if problem:
+                ends.append((job, self._failure(job, Tombstone(HOME, problem))))
+                continue
+            done = JobDone(
                 node=HOME,
                 at=self._node.clock.stamp(),
                 job=job.job,
                 released=job.released,
-                task=job.tombstone.task,
-                reason=job.tombstone.reason,
+                outputs=outputs,
             )
-        )
-        self._remember_end(job)
+            ends.append((job, done))
+        self._end(ends)
 
-    def _remember_end(self, job: Job) -> None:
-        """In this order, so that a kill in between tells of the end twice rather than never."""
+    def _end(self, ends: list[tuple[Job, JobDone | JobFailed]]) -> None:
+        """Tell, then remember: a kill in between tells of the end twice rather than never."""
+        for _, event in ends:
+            self._node.log.add(event)
         self._node.log.flush()
-        self._node.append(Retired(job.index, OUTPUT))
-        self._released.add(job.index)  # it may have come from a former life, not yet released here
-
-    def _written(self, results: list[tuple[Job, dict[str, int], str]]) -> None:
-        for job, outputs, problem in results:
-            if problem:
-                self._do(self._brain.collecting_failed(job.index, problem))
-                continue
-            self._node.log.add(
-                JobDone(
-                    node=HOME,
-                    at=self._node.clock.stamp(),
-                    job=job.job,
-                    released=job.released,
-                    outputs=outputs,
-                )
-            )
-            self._remember_end(job)
+        for job, _ in ends:
+            self._node.append(Retired(job.index, OUTPUT))
+            if job.index in self._journal_tickets:  # submitted again while it was in the DAG
+                self._released.append(job.index)
             self._do(self._brain.collected(job.index))
 
 
@@ -291,6 +304,8 @@ def _named_files(job: Job) -> list[tuple[str, bytes | memoryview]]:
     Names that several files have get the sink in front; if that is no remedy, a number as well.
     """
     files = [(sink, file) for sink, content in job.arrived.items() for file in content.files()]
+    if len(files) == 1 and (data := files[0][1].data) is not None:
+        return [(files[0][1].name, data)]
     count = Counter(file.name for _, file in files)
     named: list[tuple[str, bytes | memoryview]] = []
     taken = {name for name, times in count.items() if times == 1}

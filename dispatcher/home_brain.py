@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 
 from dispatcher.messages import Delivery, Tombstone
-from jupiter.app import HOME
 from jupiter.events import Stamp
 
 SPAN_WINDOWS = 16
@@ -45,13 +44,10 @@ class Release(msgspec.Struct):
 
 
 class Collect(msgspec.Struct):
-    """All sinks have reported: write the outputs, then answer with ``collected`` or
-    ``collecting_failed``."""
+    """All sinks have reported. When what they sent is on disk, so that the job can't end otherwise
+    after a restart: write the outputs, or tell of the failure if there is a tombstone. Then answer
+    with ``collected``."""
 
-    job: Job
-
-
-class ReportJobFailed(msgspec.Struct):
     job: Job
 
 
@@ -74,7 +70,7 @@ class WatchRelease(msgspec.Struct):
     at_ns: int
 
 
-HomeCommand = Release | Collect | ReportJobFailed | RetireEntry | Ended | WatchRelease
+HomeCommand = Release | Collect | RetireEntry | Ended | WatchRelease
 
 
 class HomeBrain:
@@ -208,18 +204,10 @@ class HomeBrain:
         if self._sinks - job.arrived.keys() or job.is_collecting:
             return []
         job.is_collecting = True
-        if job.tombstone is not None:
-            return [ReportJobFailed(job), *self.collected(job.index)]
         return [Collect(job)]
 
-    def collecting_failed(self, index: int, reason: str) -> list[HomeCommand]:
-        """The job's outputs can't be written: it fails, instead of being stuck."""
-        job = self._jobs[index]
-        job.tombstone = Tombstone(HOME, reason)
-        return [ReportJobFailed(job), *self.collected(index)]
-
     def collected(self, index: int) -> list[HomeCommand]:
-        """The job's outputs are written, or its failure reported: it has ended."""
+        """The job's outputs are written, or its failure told: it has ended."""
         job = self._jobs.pop(index)
         self._in_flight -= job.is_in_flight
         commands: list[HomeCommand] = []

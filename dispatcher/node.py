@@ -67,13 +67,14 @@ class Node:
         self._placement: dict[str, str] = {}
         self._inbound: set[InboundData] = set()
         self._local: deque[tuple[int, Delivery]] = deque()
-        self._last_ticket = 0
-        self._committed_ticket = 0
+        self.last_ticket = self.committed_ticket = 0
+        """Of the spool: what was received or noted last, and what is on disk."""
         self._to_do: deque[brain.Command] = deque()
         self._is_doing = False
         self._disk_problem = ""
         self._is_stopped = False
         self._ended_below = self._told_below = 0
+        self._ended_before_begin = 0
         self._commands: dict[type, Callable[[Any], None]] = {
             brain.StartCall: self._start_call,
             brain.Send: self._send,
@@ -113,6 +114,7 @@ class Node:
         finally:
             self._is_doing = False
         self._do([])
+        self.jobs_ended(self._ended_before_begin)
 
     def _replay(self, node_brain: NodeBrain, recovered: list[tuple[Record, bytes]]) -> None:
         self._do(node_brain.start_timing(self.clock.stamp().estimate_ns))
@@ -185,11 +187,11 @@ class Node:
         else:
             known = self.brain.knows(delivery.index, delivery.parent, delivery.child)
         if not known:
-            self._last_ticket = self._spool.append(Received(delivery), content.payload)
+            self.last_ticket = self._spool.append(Received(delivery), content.payload)
             self._hand_over(delivery, content)
-        elif self._last_ticket <= self._committed_ticket:
-            self.loop.call_soon(self._committed, self._committed_ticket)
-        return self._last_ticket
+        elif self.last_ticket <= self.committed_ticket:
+            self.loop.call_soon(self._committed, self.committed_ticket)
+        return self.last_ticket
 
     def _hand_over(self, delivery: Delivery, content: Content) -> None:
         if delivery.child == HOME and self.home is not None:
@@ -201,7 +203,9 @@ class Node:
 
     def jobs_ended(self, below: int) -> None:
         """Home says that all jobs below this index have ended."""
-        if self.brain is not None and below > self.brain.below:
+        if self.brain is None:
+            self._ended_before_begin = max(self._ended_before_begin, below)
+        elif below > self.brain.below:
             self._do(self.brain.handle(brain.JobsEnded(below)))
             self._spool.forget(below)
 
@@ -252,7 +256,7 @@ class Node:
             self._local.append((ticket, delivery))
 
     def _committed(self, ticket: int) -> None:
-        self._committed_ticket = ticket
+        self.committed_ticket = ticket
         for inbound in self._inbound:
             inbound.committed(ticket)
         while self._local and self._local[0][0] <= ticket:
@@ -272,8 +276,8 @@ class Node:
 
     def append(self, record: Made | Retired, payload: bytes | memoryview = b"") -> int:
         """Spool something of home's own."""
-        self._last_ticket = self._spool.append(record, payload)
-        return self._last_ticket
+        self.last_ticket = self._spool.append(record, payload)
+        return self.last_ticket
 
     @property
     def disk_problem(self) -> str:

@@ -48,7 +48,11 @@ class Arrived(msgspec.Struct):
 
 
 class Instance(msgspec.Struct, kw_only=True):
-    """One stage of one job on this node."""
+    """One stage of one job on this node.
+
+    arrived may hold an earlier job's delivery of a parent whose own came too late; overtaken says
+    which of those have come since.
+    """
 
     job: str
     index: int
@@ -57,6 +61,7 @@ class Instance(msgspec.Struct, kw_only=True):
     state: State = State.WAITING
     attempt: int = 0
     arrived: dict[str, Arrived] = {}
+    overtaken: set[str] = set()
     unacknowledged: set[str] = set()
     ready_at: Stamp | None = None
     firing: Firing | None = None
@@ -259,7 +264,11 @@ class NodeBrain:
         if index < self._below or (index, child) in self._retired:
             return True
         instance = self._instances.get((index, child))
-        return instance is not None and parent in instance.arrived
+        if instance is None:
+            return False
+        arrived = instance.arrived.get(parent)
+        is_own = arrived is not None and arrived.delivery.index == index
+        return is_own or parent in instance.overtaken
 
     def start_timing(self, now_ns: int) -> list[Command]:
         """The timetable begins (or goes on after a restart) with the timeline at ``now_ns``.
@@ -301,9 +310,12 @@ class NodeBrain:
         if problem:
             return [Warn(problem)]
         instance = self._instance(delivery.job, delivery.index, delivery.child, delivery.release_ns)
+        if delivery.parent in instance.arrived:  # an earlier job's is held in its place
+            instance.overtaken.add(delivery.parent)
+            return []
         instance.arrived[delivery.parent] = Arrived(delivery, event.content, event.received)
         if instance.state is not State.WAITING:
-            return []  # it went ahead without this input (held or failed)
+            return []  # it failed, or was recovered, without this input
         if delivery.tombstone is not None:
             return self._bury(instance, delivery.tombstone)
         if self._trigger is not None:

@@ -251,10 +251,8 @@ class Spool:
 
 
 def _index_of(record: Record) -> int:
-    """The job that keeps a record's segment alive."""
-    if isinstance(record, Received):
-        return record.delivery.index
-    return record.index - 1 if isinstance(record, Below) else record.index
+    """The job whose end frees a record's segment. A Below is only freed by a greater one."""
+    return record.delivery.index if isinstance(record, Received) else record.index
 
 
 def _read_segment(path: Path, *, repair: bool) -> Iterator[tuple[Record, bytes]]:

@@ -16,7 +16,7 @@ from typing import Sequence  # noqa: UP035 - see environment.py
 import environment
 
 CHECKS = (
-    ("ruff check", ("ruff", "check", ".")),
+    ("ruff check", ("ruff", "check", "--output-format=concise", ".")),
     ("ruff format", ("ruff", "format", "--check", ".")),
     ("mypy", ("mypy",)),
     ("lint-imports", ("lint-imports",)),

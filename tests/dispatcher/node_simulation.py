@@ -339,8 +339,6 @@ class Machine:
         home = self._home_desk() if self.name == HOME else None
         self.node.begin(brain, home, plan.placement)
         self.has_begun = True
-        if home is not None:
-            self.world.resubmit()
         return True
 
     def _home_desk(self) -> HomeDesk:
@@ -425,6 +423,7 @@ class World:
         self.machines: dict[str, Machine] = {}
         self.kills = 0
         self._submitted = 0
+        self._submitted_to: Machine | None = None
         self._admitted: set[int] = set()
         for name in plan.nodes:
             self.boot(name)
@@ -469,18 +468,20 @@ class World:
 
     def submit_next(self) -> bool:
         home = self.machines.get(HOME)
-        if home is None or not home.has_begun or self._submitted >= self.plan.jobs:
+        if home is None or not home.has_begun:
+            return False
+        if self._submitted_to is not home:  # it is back: what it had not admitted may be lost
+            self._submitted_to = home
+            for index in sorted(set(range(self._submitted)) - self._admitted):
+                self._submit(index)
+            return True
+        if self._submitted >= self.plan.jobs:
             return False
         if self._submitted - len(self._admitted) >= self.plan.window:
             return False
         self._submit(self._submitted)
         self._submitted += 1
         return True
-
-    def resubmit(self) -> None:
-        for index in range(self._submitted):
-            if index not in self._admitted:
-                self._submit(index)
 
     def _submit(self, index: int) -> None:
         payload = made_by(index, HOME)
@@ -530,7 +531,7 @@ class World:
         cutting = set(rng.sample(range(chaos_steps), min(cuts, chaos_steps)))
         for step in range(chaos_steps):
             if step in killing:
-                self.kill(rng.choice(self.plan.nodes))
+                self.kill(HOME if rng.random() < 0.4 else rng.choice(self.plan.nodes))
             if step in cutting:
                 self.cut()
             self.random_step()

@@ -9,15 +9,20 @@ from dispatcher.node_brain import Instance
 
 
 def bury(folder: Path, instance: Instance, reason: str, stderr_tail: str) -> Path:
-    """Write ``<folder>/<job>/<task>/``: ``inputs/<parent>/<file>``, ``reason.json``, ``stderr.txt``."""
+    """Write ``<folder>/<job>/<task>/``; returns it. Raises OSError.
+
+    In it are ``inputs/<parent>/<file>``, ``stderr.txt`` and, complete when it is there,
+    ``reason.json``.
+    """
     grave = folder / instance.job / instance.stage.name
     for parent, arrived in instance.arrived.items():
         inputs = grave / "inputs" / parent
         inputs.mkdir(parents=True, exist_ok=True)
         for file in arrived.content.files():
+            assert file.data is not None
             (inputs / file.name).write_bytes(file.data)
     grave.mkdir(parents=True, exist_ok=True)
-    (grave / "stderr.txt").write_text(stderr_tail)
+    (grave / "stderr.txt").write_text(stderr_tail, encoding="utf-8", errors="backslashreplace")
     facts = {
         "job": instance.job,
         "index": instance.index,

@@ -16,9 +16,15 @@ _TELL_AFTER_S = 0.02
 
 class EventLog:
     """Lines of one turn of the event loop are written together. Opens after a crash with its torn
-    last line cut off."""
+    last line cut off.
 
-    def __init__(self, path: Path) -> None:
+    failed(reason): the disk refuses; what is not written is kept, and tried again with the next.
+    """
+
+    def __init__(self, path: Path, failed: Callable[[str], None]) -> None:
+        self._path = path
+        self._failed = failed
+        self._is_planned = False
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         self.size_bytes = self._repair()
         self._waiting: list[bytes] = []
@@ -35,24 +41,33 @@ class EventLog:
 
     def add(self, event: AnyEvent) -> None:
         """Log an event; it is written at the end of this turn of the loop."""
-        if not self._waiting:
-            asyncio.get_running_loop().call_soon(self.flush)
         self._waiting.append(encode_event(event))
+        if not self._is_planned:
+            self._is_planned = True
+            asyncio.get_running_loop().call_soon(self._flush_as_planned)
 
-    def flush(self) -> None:
-        """Write what waits. Raises OSError when the disk refuses."""
+    def _flush_as_planned(self) -> None:
+        self._is_planned = False
+        self.flush()
+
+    def flush(self) -> bool:
+        """Write what waits; False if the disk refuses."""
         if not self._waiting:
-            return
+            return True
         data = b"".join(self._waiting)
+        written = 0
+        try:
+            while written < len(data):
+                written += os.pwrite(self._file, data[written:], self.size_bytes + written)
+        except OSError as error:
+            self._failed(f"{self._path}: {error.strerror}")
+            return False
         self._waiting.clear()
-        offset = self.size_bytes
-        written = os.pwrite(self._file, data, offset)
-        while written < len(data):
-            written += os.pwrite(self._file, data[written:], offset + written)
         self.size_bytes += len(data)
         if self._followers and not self._is_telling:
             self._is_telling = True
             asyncio.get_running_loop().call_later(_TELL_AFTER_S, self._tell)
+        return True
 
     def follow(self, offset: int, follower: Callable[[int, bytes], None]) -> None:
         """Call ``follower(offset, bytes)`` with everything from ``offset`` on, now and later."""

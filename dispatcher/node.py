@@ -54,7 +54,7 @@ class Node:
         self.name = name
         self.folder = folder
         self.clock = clock
-        self.log = EventLog(folder / "events.jsonl")
+        self.log = EventLog(folder / "events.jsonl", self._disk_failed)
         self.links: dict[str, PeerLink] = {}
         self.executors = ExecutorPool(name, folder)
         self.brain: NodeBrain | None = None
@@ -72,6 +72,8 @@ class Node:
         self._to_do: deque[brain.Command] = deque()
         self._is_doing = False
         self._disk_problem = ""
+        self.disk_watchers: set[Callable[[str], None]] = set()
+        """Told why, when the disk refuses: the log may not be able to say it."""
         self._is_stopped = False
         self._ended_below = self._told_below = 0
         self._ended_before_begin = 0
@@ -285,8 +287,12 @@ class Node:
         return self._disk_problem
 
     def _disk_failed(self, reason: str) -> None:
-        self._disk_problem = reason
-        self.notice("error", f"the spool can't be written: {reason}; free space on that disk")
+        if self._disk_problem:
+            return
+        self._disk_problem = f"can't write {reason}; free space on that disk"
+        self.notice("error", self._disk_problem)
+        for watcher in self.disk_watchers:
+            watcher(self._disk_problem)
         for inbound in list(self._inbound):
             inbound.close("the disk refuses")
 

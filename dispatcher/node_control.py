@@ -76,6 +76,7 @@ class NodeControl:
 
     def received(self, connection: Connection, frames: list[tuple[bytes, bytes]]) -> None:
         self._connection = connection
+        self._node.disk_watchers.add(self._disk_failed)
         for header, payload in frames:
             try:
                 record = decode_control(header)
@@ -96,6 +97,7 @@ class NodeControl:
 
     def closed(self, connection: Connection, reason: str) -> None:
         self._connection = None
+        self._node.disk_watchers.discard(self._disk_failed)
         self._node.log.unfollow(self._send_log)
         for task in self._tasks:
             task.cancel()
@@ -103,6 +105,9 @@ class NodeControl:
     def _send(self, record: Control, payload: bytes | memoryview = b"") -> None:
         if self._connection is not None:
             self._connection.send(encode(record), payload)
+
+    def _disk_failed(self, problem: str) -> None:
+        self._send(Refused(seen=problem))
 
     def _send_log(self, offset: int, part: bytes) -> None:
         self._send(LogPart(offset=offset), part)

@@ -1,8 +1,8 @@
 """Streaming jobs into a run and knowing when all have ended.
 
-Submits jobs at home, at most ``ahead`` of what home has admitted, follows every node's event log, and
-counts. Whatever node is lost and comes back, what was not admitted is submitted again; home drops what
-it has already.
+Submits jobs at home, at most ``ahead`` of what home has admitted, follows every node's event log,
+and counts. Whatever node is lost and comes back, what was not admitted is submitted again; home
+drops what it has already.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 from clusters.node_handle import NodeHandle
 from dispatcher.messages import Follow, Refused, Submit
 from jupiter.app import HOME
-from jupiter.errors import ClusterError
+from jupiter.errors import ClusterError, JupiterError
 from jupiter.events import (
     JobDone,
     JobFailed,
@@ -46,7 +46,7 @@ class JobStream:
         self._submitted = 0
         self._may_submit = asyncio.Event()
         self._ended = asyncio.Event()
-        self._problem: ClusterError | None = None
+        self._problem: JupiterError | None = None
         self.released: set[str] = set()
         self.done: set[str] = set()
         self.failed: set[str] = set()
@@ -57,11 +57,11 @@ class JobStream:
         handle.on_log = lambda at, part: self._log_part(handle.name, at, part)
         if handle.name == HOME:
             handle.on_admitted = self._job_admitted
-            handle.on_refused = self._refused
+        handle.on_refused = lambda refused: self._refused(handle.name, refused)
         handle.tell(Follow(offset=offset))
 
     async def run(self) -> None:
-        """Submit every job and return when all have ended. Raises ClusterError if that can't be."""
+        """Submit every job and return when all have ended. Raises JupiterError if that can't be."""
         submitting = asyncio.create_task(self._submit_all(), name="submit jobs")
         ended = asyncio.create_task(self._ended.wait(), name="all jobs ended")
         try:
@@ -76,7 +76,7 @@ class JobStream:
         if self._problem is not None:
             raise self._problem
 
-    def give_up(self, problem: ClusterError) -> None:
+    def give_up(self, problem: JupiterError) -> None:
         """The run can't go on."""
         self._problem = problem
         self._ended.set()
@@ -106,8 +106,8 @@ class JobStream:
         self._admitted.add(index)
         self._may_submit.set()
 
-    def _refused(self, refused: Refused) -> None:
-        self.give_up(ClusterError(f"home takes no jobs: {refused.seen}"))
+    def _refused(self, node: str, refused: Refused) -> None:
+        self.give_up(ClusterError(f"{node}: {refused.seen}"))
 
     def _log_part(self, node: str, offset: int, part: bytes) -> None:
         self._offsets[node] = offset + len(part)

@@ -166,9 +166,10 @@ class ToyLog:
             self._loop.call_soon(self.flush)
         self._waiting.append(event)
 
-    def flush(self) -> None:
+    def flush(self) -> bool:
         self._durable += self._waiting
         self._waiting.clear()
+        return True
 
 
 class ToyExecutors:
@@ -309,7 +310,7 @@ class Machine:
 
         return mock.patch.multiple(
             node_module,
-            EventLog=lambda path: ToyLog(self.loop, self.world.logs[self.name]),
+            EventLog=lambda path, failed: ToyLog(self.loop, self.world.logs[self.name]),
             ExecutorPool=lambda name, folder: self.executors,
             Spool=spool,
             PeerLink=SimulatedLink,

@@ -9,6 +9,7 @@ run together took from the machine.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import random
 import tempfile
@@ -39,7 +40,7 @@ def write_app(folder: Path, tasks: int, edges: int, seed: int = 1) -> Path:
     each = -(-len(inner) // (layers_count - 2))
     layers = [["t0"], *(inner[i : i + each] for i in range(0, len(inner), each)), [f"t{tasks - 1}"]]
     found: set[tuple[str, str]] = set()
-    for above, below in zip(layers, layers[1:], strict=False):
+    for above, below in itertools.pairwise(layers):
         found |= {(chance.choice(above), child) for child in below}
         parents = {parent for parent, _ in found}
         found |= {(parent, chance.choice(below)) for parent in above if parent not in parents}
@@ -110,7 +111,7 @@ def main() -> None:
     phases = [event for event in run.events if isinstance(event, Phase)]
     seconds = {
         f"{phase.name}_s": round((following.unix_ns - phase.unix_ns) / 1e9, 2)
-        for phase, following in zip(phases, phases[1:], strict=False)
+        for phase, following in itertools.pairwise(phases)
     }
     done = sum(isinstance(event, JobDone) for event in run.events)
     figures = {"tasks": options.tasks, "edges": options.edges, "jobs_done": done, **seconds}

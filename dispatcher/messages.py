@@ -52,7 +52,7 @@ class Delivery(Data, frozen=True):
 
 
 class Acknowledged(Data, frozen=True):
-    """The first ``count`` deliveries of this connection are on the receiver's disk, or were before."""
+    """The first ``count`` deliveries of this connection are on the receiver's disk."""
 
     count: int
 
@@ -109,7 +109,7 @@ class ServicePlan(msgspec.Struct, frozen=True):
 
 
 class Control(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """Base of the records of a control connection. request numbers a question; its answer repeats it."""
+    """Base of the records of a control connection. An answer repeats its question's number."""
 
     request: int = 0
 
@@ -191,7 +191,7 @@ class TrialResult(Control, frozen=True):
 
 
 class Deploy(Control, frozen=True):
-    """The placement (task → node) and the timetable; answered with Done when all executors are ready."""
+    """The placement (task → node) and the timetable. Answered with Done when executors are ready."""
 
     placement: dict[str, str]
     services: list[ServicePlan]

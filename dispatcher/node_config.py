@@ -1,4 +1,4 @@
-"""What a node is told at its start. Apart from the node itself, so that starting one imports little."""
+"""What a node is told at its start; a module of its own, so that starting one imports little."""
 
 from __future__ import annotations
 

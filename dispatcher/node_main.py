@@ -1,7 +1,8 @@
 """``python -m dispatcher.node_main``: one node of a cluster, as a process of its own.
 
-stdin: one JSON line, a :class:`dispatcher.node_config.NodeConfig`. stdout: one JSON line, ``{"ready": true, "port": N}`` or
-``{"ready": false, "seen": "...", "fix": "..."}``. After that the roof speaks to it over TLS.
+stdin: one JSON line, a :class:`dispatcher.node_config.NodeConfig`. stdout: one JSON line,
+``{"ready": true, "port": N}`` or ``{"ready": false, "seen": "...", "fix": "..."}``. After that the
+roof speaks to it over TLS.
 SIGTERM ends it tidily. It does not outlive the process that started it.
 """
 

@@ -1,7 +1,7 @@
-"""Watches whether the delivered quality of time is what the app demanded, and says so when it changes.
+"""Watches whether the delivered quality of time is what the app demanded, and tells of changes.
 
-The app sees the same in every firing: the interval and the status that its call is given. The declared
-fallback is the verdict ``invalid`` and the stage's late policy.
+The app sees the same in every firing: the interval and the status that its call is given. What
+follows from it is the verdict ``invalid``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """When a time-triggered stage fires, and what happens when its inputs are not there. Pure.
 
-Job k's instant at a stage is ``start + k * period + offset`` on the timeline. Instants are armed one
-after the other, whether inputs came or not; a node that was down goes on with the next one.
+Job k's instant at a stage is ``start + k * period + offset`` on the timeline. Instants are armed
+one after the other, whether inputs came or not; a node that was down goes on with the next one.
 """
 
 from __future__ import annotations

@@ -77,9 +77,7 @@ class InputErrors(InputError):
     def __init__(self, errors: Sequence[InputError]) -> None:
         self.errors = tuple(errors)
         first = self.errors[0]
-        super().__init__(
-            first.seen, first.fix, file=first.file, line=first.line, field=first.field
-        )
+        super().__init__(first.seen, first.fix, file=first.file, line=first.line, field=first.field)
 
     def __str__(self) -> str:
         return "\n".join(str(error) for error in self.errors)

@@ -100,7 +100,7 @@ class Firing(msgspec.Struct, frozen=True):
 
 
 class TaskDone(Event, frozen=True, kw_only=True, tag="task_done"):
-    """A stage finished one job. ready: its last input was there; started, ended: the call itself."""
+    """A stage finished one job. ready: the last input was there; started, ended: the call."""
 
     job: str
     task: str

@@ -155,17 +155,6 @@ def load_settings(path: Path | None, environment: Mapping[str, str] | None = Non
         errors += [_input_error(item, where) for item in error.errors()]
         raise_input_errors(errors)
         raise
-    if settings.scheduler not in SCHEDULERS:
-        file, line = where["scheduler"]
-        errors.append(
-            InputError(
-                f"the scheduler {settings.scheduler!r} is not known",
-                suggestion(settings.scheduler, SCHEDULERS, "one of " + ", ".join(SCHEDULERS)),
-                file=file,
-                line=line,
-                field=_shown("scheduler", file),
-            )
-        )
     raise_input_errors(errors)
     return settings.model_copy(
         update={

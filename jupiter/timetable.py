@@ -24,7 +24,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
-    """Job k is released at ``start + k * period_ns`` on ``timeline``; stage s fires ``offset`` later."""
+    """Job k is released at ``start + k * period_ns``; each stage fires its ``offset_ns`` later."""
 
     timeline: str
     period_ns: int

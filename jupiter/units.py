@@ -87,6 +87,4 @@ def format_size(size_bytes: float) -> str:
 
 def format_rate(rate_bit_s: float) -> str:
     """10000000 → ``'10 Mbit/s'``, for people."""
-    return _format(
-        rate_bit_s, [(1e9, "Gbit/s"), (1e6, "Mbit/s"), (1e3, "kbit/s"), (1, "bit/s")]
-    )
+    return _format(rate_bit_s, [(1e9, "Gbit/s"), (1e6, "Mbit/s"), (1e3, "kbit/s"), (1, "bit/s")])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
 from jupiter.app import App
 from jupiter.app_check import check_app
 from jupiter.app_formats import load_app
+from jupiter.errors import InputError
 from jupiter.nodes import NodeList, local_nodes, read_nodes
 from jupiter.placement import check_pins, check_placement, read_placement
 from jupiter.settings import Settings, load_settings
@@ -17,6 +19,7 @@ from scheduler import registry
 
 LOCAL_NODES = 4
 """Home and three more."""
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1", socket.gethostname())
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ def read_inputs(options: RunOptions) -> Inputs:
     nodes, nodes_warnings = _nodes(options.nodes, settings)
     check_pins(app, nodes)
     name = options.scheduler or settings.scheduler
-    registry.get(name)
+    _check_scheduler(name, None if options.scheduler else settings.source)
     placement = None
     if options.mapping is not None:
         placement = read_placement(options.mapping, app, nodes)
@@ -68,4 +71,22 @@ def _nodes(named: Path | None, settings: Settings) -> tuple[NodeList, tuple[str,
         nodes = local_nodes(LOCAL_NODES)
         return nodes, (f"there is no {path.name}: using {', '.join(nodes)} on this machine",)
     nodes = read_nodes(path)
-    return nodes, nodes.warnings
+    far = [node for node in nodes.values() if node.host not in _THIS_MACHINE]
+    if not far:
+        return nodes, nodes.warnings
+    listed = ", ".join(f"{node.name} ({node.host})" for node in far)
+    here = (
+        f"{path.name} puts {listed} on other machines: in this version every node is a process "
+        "on this one"
+    )
+    return nodes, (*nodes.warnings, here)
+
+
+def _check_scheduler(name: str, settings_file: Path | None) -> None:
+    """Raises InputError, with the settings file when the name is from there."""
+    try:
+        registry.get(name)
+    except InputError as error:
+        if settings_file is None:
+            raise
+        raise InputError(error.seen, error.fix, file=settings_file, field="SCHEDULER") from error

@@ -95,7 +95,7 @@ def _known_profiles(runs: Path, app: App) -> Profiles:
 
 
 def _complete(known: Profiles, nodes: Sequence[str]) -> Profiles:
-    """Assume a common network for unmeasured links, and an equal share of this machine for nodes."""
+    """Assume a common network for unmeasured links, a share of this machine for nodes."""
     cores = max(1, len(os.sched_getaffinity(0)) // max(1, len(nodes) - 1))
     links = {
         (source, target): known.links.get((source, target)) or fit_link(source, target, [], 0)

@@ -1,4 +1,4 @@
-"""From profiles to a placement and, for a periodic app, a timetable. Pure but for what it is given."""
+"""From profiles to a placement and, for a periodic app, a timetable."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def plan_placement(
     placement: Mapping[str, str] | None = None,
     clock_error_ns: Mapping[str, int] | None = None,
 ) -> Schedule:
-    """The schedule of one job: by the named scheduler, or by a given placement. Raises InputError."""
+    """One job's schedule: by the named scheduler or a given placement. Raises InputError."""
     problem = Problem.from_profiles(app, nodes, profiles, clock_error_ns=clock_error_ns)
     if placement is not None:
         return registry.get("static")(problem, placement=placement)

@@ -96,7 +96,8 @@ def _summary(report: Mapping[str, Any]) -> RenderableType:
         rows.append(
             (
                 "throughput",
-                f"{format_number(jobs['throughput_per_s'])} jobs/s over {duration(jobs['stream_ns'])}",
+                f"{format_number(jobs['throughput_per_s'])} jobs/s "
+                f"over {duration(jobs['stream_ns'])}",
             )
         )
     if jobs["first_output_ns"] is not None:

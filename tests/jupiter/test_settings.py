@@ -82,8 +82,6 @@ def test_environment_wins(write):
         ("\nWINDOW = 'many'\n", 2, "WINDOW", "'many'", "jupiter_config.py"),
         ("PORT_RANGE = '5'\n", 1, "PORT_RANGE", "not a range", "20000-20099"),
         ("PORT_RANGE = (9, 5)\n", 1, "PORT_RANGE", "not a range", "lower one first"),
-        ("SCHEDULER = 'heff'\n", 1, "SCHEDULER", "'heff'", "'heft'"),
-        ("SCHEDULER = 9\n", 1, "SCHEDULER", "'9'", "heft"),
         ("SEED = -1\n", 1, "SEED", "-1", "jupiter_config.py"),
         ("SEED = len('x')\n", 1, "SEED", "executed", "plain value"),
         ("SEED = UNKNOWN + 1\n", 1, "SEED", "no value above", "plain value"),

@@ -3,8 +3,9 @@
     python benchmarks/chain_throughput.py [--jobs 1000] [--size 4096] [--window 64] [--rounds 3]
 
 Ours: five nodes and home as processes, mutual TLS, every delivery on disk before it is
-acknowledged, every job's output a file. Theirs: benchmarks/plain_tcp.py. Rounds alternate; the best
-of each is compared, since other programs on the machine only ever make one slower. Prints one JSON line.
+acknowledged, every job's output a file. Theirs: benchmarks/plain_tcp.py, which is none of that.
+Rounds alternate; the best of each is compared, since other programs on the machine only ever make
+one slower. Prints one JSON line.
 """
 
 from __future__ import annotations

@@ -191,7 +191,7 @@ class TrialResult(Control, frozen=True):
 
 
 class Deploy(Control, frozen=True):
-    """The placement (task → node) and the timetable. Answered with Done when executors are ready."""
+    """The placement (task → node) and the timetable; Done when all executors are ready."""
 
     placement: dict[str, str]
     services: list[ServicePlan]

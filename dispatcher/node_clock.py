@@ -64,7 +64,9 @@ class NodeClock:
         assert self._service.stdout is not None
         self._service.stdin.write(self._config.to_json().encode() + b"\n")
         line = await self._service.stdout.readline()
-        answer: dict[str, Any] = json.loads(line) if line else {"error": "the time service ended at its start"}
+        answer: dict[str, Any] = (
+            json.loads(line) if line else {"error": "the time service ended at its start"}
+        )
         if not answer.get("ready"):
             raise ClusterError(f"{self._config.node}: {answer['error']}")
         self.udp_port = answer["udp_port"]
@@ -88,8 +90,11 @@ class NodeClock:
         self._service.stdin.write(order.encode() + b"\n")
 
     async def synchronized(self) -> None:
-        """Return when the timeline is synchronized on this node. Raises ClusterError when it does not
-        become so in time. The clock page tells nobody that it changed, so it is looked at."""
+        """Return when the timeline is synchronized on this node.
+
+        Raises ClusterError when it does not become so in time. The clock page tells nobody that it
+        changed, so it is looked at.
+        """
         try:
             async with asyncio.timeout(_SYNCHRONIZE_TIMEOUT_S):
                 while self._reader.status() is not Status.SYNCHRONIZED:

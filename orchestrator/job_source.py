@@ -15,7 +15,7 @@ from jupiter.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class JobSource:
-    """``count`` jobs; job i takes ``groups[i % len(groups)]``, or no file if there are no groups."""
+    """``count`` jobs; job i takes ``groups[i % len(groups)]``, or no file without groups."""
 
     app: str
     groups: Sequence[Sequence[Path]]

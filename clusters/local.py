@@ -1,5 +1,5 @@
-"""A cluster of processes on this machine: one process per node, each with its own port, folder, spool
-and (emulated) clock. Needs nothing but Python."""
+"""A cluster of processes on this machine: one process per node, each with its own port, folder,
+spool and (emulated) clock. Needs nothing but Python."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import os
 import secrets
 import shutil
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import msgspec
 
 from clusters.base import Cluster, ClusterWatcher, NodeExit
 from clusters.node_handle import NodeHandle
+from clusters.together import together
 from dispatcher.messages import ROOF, Done, Stop, TimeQuery, TimeState
 from dispatcher.node_config import NodeConfig
 from jupiter.app import HOME
@@ -30,6 +32,8 @@ from transport.tls import client_context
 HOST = "127.0.0.1"
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 10.0
+_LAST_WORDS_S = 2.0
+"""How long after its connection a node's process may end by itself."""
 _MOST_RESTARTS = 20
 
 
@@ -74,7 +78,6 @@ class LocalCluster(Cluster):
         self._clocks = emulated_clocks(names, seed)
         self._processes: dict[str, _Process] = {}
         self._watcher: ClusterWatcher | None = None
-        self._is_stopping = False
 
     @property
     def clock_models(self) -> dict[str, dict[str, Any]]:
@@ -92,7 +95,7 @@ class LocalCluster(Cluster):
                 process.port = self._first_port + place if self._first_port else 0
                 self._processes[name] = process
             async with asyncio.timeout(_START_TIMEOUT_S):
-                await asyncio.gather(*map(self._launch, self._processes.values()))
+                await together(*map(self._launch, self._processes.values()))
         except TimeoutError:
             await self.stop()
             raise ClusterError(
@@ -130,7 +133,9 @@ class LocalCluster(Cluster):
         node.process.stdin.write(msgspec.json.encode(config) + b"\n")
         node.process.stdin.close()
         line = await node.process.stdout.readline()
-        answer: dict[str, Any] = json.loads(line) if line else {"seen": _last_words(node), "fix": ""}
+        answer: dict[str, Any] = (
+            json.loads(line) if line else {"seen": _last_words(node), "fix": ""}
+        )
         if not answer.get("ready"):
             if answer["fix"]:
                 raise InputError(answer["seen"], answer["fix"])
@@ -166,36 +171,71 @@ class LocalCluster(Cluster):
             node.keeper = asyncio.create_task(self._keep(node), name=f"keeper of {node.name}")
 
     async def _keep(self, node: _Process) -> None:
+        """Start the node again whenever it ends, until that was done too often."""
         assert self._watcher is not None
-        while True:
-            assert node.process is not None
-            code = await node.process.wait()
-            if self._is_stopping:
-                return
-            lost = NodeExit(node.name, node.process.pid, _how_it_ended(code, node))
-            if node.restarts >= _MOST_RESTARTS:
-                await self._watcher.node_given_up(lost)
-                return
-            await self._watcher.node_lost(lost)
-            node.restarts += 1
-            try:
+        assert node.process is not None
+        try:
+            while True:
+                lost: NodeExit | None = await self._lost(node)
+                while lost is not None:
+                    if node.restarts >= _MOST_RESTARTS:
+                        await self._watcher.node_given_up(lost)
+                        return
+                    await self._watcher.node_lost(lost)
+                    lost = await self._started_again(node)
+                assert node.handle is not None
+                await self._watcher.node_back(node.handle)
+        except Exception as error:  # a defect: better a run that ends than one that waits for ever
+            traceback.print_exc()
+            reason = f"it can't be looked after: {error!r}"
+            await self._watcher.node_given_up(NodeExit(node.name, node.process.pid, reason))
+
+    async def _lost(self, node: _Process) -> NodeExit:
+        """Wait until the node is lost: its process ended, or can't be spoken to any more."""
+        assert node.process is not None
+        assert node.handle is not None
+        await node.handle.gone.wait()
+        try:
+            async with asyncio.timeout(_LAST_WORDS_S):
+                code = await node.process.wait()
+        except TimeoutError:
+            await _kill(node.process)
+            reason = "its connection broke, so it was ended"
+        else:
+            reason = _how_it_ended(code, node)
+        return NodeExit(node.name, node.process.pid, reason)
+
+    async def _started_again(self, node: _Process) -> NodeExit | None:
+        """Try to start a node that ended; None when it is ready, else how that failed."""
+        node.restarts += 1
+        before = node.process
+        try:
+            async with asyncio.timeout(_START_TIMEOUT_S):
                 await self._launch(node)
-            except (ClusterError, InputError) as error:
-                await self._watcher.node_given_up(NodeExit(node.name, lost.pid, str(error)))
-                return
-            assert node.handle is not None
-            await self._watcher.node_back(node.handle)
+        except TimeoutError:
+            reason = f"it was not ready after {_START_TIMEOUT_S:.0f} s"
+        except (ClusterError, InputError, OSError) as error:
+            reason = str(error)
+        else:
+            return None
+        assert node.process is not None
+        if node.process is not before:
+            code = await _kill(node.process)
+            reason = _how_it_ended(code, node) if code < 0 else reason
+        return NodeExit(node.name, node.process.pid, reason)
 
     async def stop(self) -> None:
-        self._is_stopping = True
-        await asyncio.gather(*map(self._end, self._processes.values()))
+        keepers = [node.keeper for node in self._processes.values() if node.keeper is not None]
+        for keeper in keepers:
+            keeper.cancel()
+        # The keys go first: this is the end of the run, and nobody gets connected any more.
         for folder in [self._folder / ".roof-keys", *self._folder.glob("*/keys")]:
             shutil.rmtree(folder, ignore_errors=True)
+        await asyncio.gather(*keepers, return_exceptions=True)
+        await asyncio.gather(*map(self._end, self._processes.values()))
 
     async def _end(self, node: _Process) -> None:
         """Ask, then tell, then kill."""
-        if node.keeper is not None:
-            node.keeper.cancel()
         process = node.process
         if process is None:
             return
@@ -208,8 +248,7 @@ class LocalCluster(Cluster):
                     process.terminate()
                 await process.wait()
         except TimeoutError:
-            process.kill()
-            await process.wait()
+            await _kill(process)
         if node.handle is not None:
             node.handle.close()
 
@@ -230,6 +269,13 @@ def _environment() -> dict[str, str]:
 def _last_words(node: _Process) -> str:
     log = (node.folder / "node.log").read_text(errors="replace").strip()
     return log.splitlines()[-1] if log else "it said nothing"
+
+
+async def _kill(process: asyncio.subprocess.Process) -> int:
+    """End a process that may have ended already; gives its exit code."""
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    return await process.wait()
 
 
 def _how_it_ended(code: int, node: _Process) -> str:

@@ -1,4 +1,4 @@
-"""The roof's end of a node's control connection: questions with answers, and what the node reports."""
+"""The roof's end of a node's control connection: questions with answers, and the node's reports."""
 
 from __future__ import annotations
 
@@ -37,6 +37,8 @@ class NodeHandle:
         self.on_log: Callable[[int, bytes], None] = lambda offset, part: None
         self.on_admitted: Callable[[int], None] = lambda index: None
         self.on_refused: Callable[[Refused], None] = lambda refused: None
+        self.gone = asyncio.Event()
+        """The control connection was there and has ended."""
         self._connection: Connection | None = None
         self._number = 0
         self._waiting: dict[int, asyncio.Future[tuple[Control, bytes]]] = {}
@@ -102,11 +104,12 @@ class NodeHandle:
                 waiting = self._waiting[record.request]
                 if not waiting.done():
                     waiting.set_result((record, payload))
-            elif isinstance(record, Refused):
-                self.on_refused(record)
+            elif isinstance(record, Refused) and not record.request:
+                self.on_refused(record)  # else nobody waits for that answer any more
 
     def closed(self, connection: Connection, reason: str) -> None:
         self._connection = None
+        self.gone.set()
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(NodeGoneError(f"{self.name}: {reason}"))

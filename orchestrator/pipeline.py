@@ -10,11 +10,12 @@ import asyncio
 import contextlib
 import os
 import platform
+import shutil
 import signal
 from collections.abc import Sequence
 from importlib import metadata
 
-from clusters.base import Cluster, ClusterWatcher, NodeExit
+from clusters.base import Cluster, NodeExit
 from clusters.local import LocalCluster
 from clusters.node_handle import NodeHandle
 from dispatcher.content import Content
@@ -30,7 +31,7 @@ from dispatcher.messages import (
     TimeState,
 )
 from jupiter.app import HOME
-from jupiter.errors import ClusterError
+from jupiter.errors import InputError, JupiterError
 from jupiter.events import NodeLost, Notice, Phase
 from jupiter.profile import Profiles
 from jupiter.profile_store import ProfileStore
@@ -55,6 +56,7 @@ from orchestrator.planning import (
 from orchestrator.profile_phase import STORE, profile_all
 from orchestrator.progress import Progress
 from orchestrator.stage_plans import place_services, service_plans, stage_plans
+from orchestrator.steady_nodes import Audience, SteadyNodes
 from orchestrator.stream import JobStream
 from qot.clock import monotonic_ns, unix_ns
 
@@ -74,11 +76,17 @@ def run_app(options: RunOptions, progress: Progress) -> RunFolder:
     progress.run(run.path)
     for warning in inputs.warnings:
         progress.notice(warning)
-    asyncio.run(Run(inputs, run, progress).execute())
+    try:
+        asyncio.run(Run(inputs, run, progress).execute())
+    except InputError:
+        if not run.lock.is_file():  # found out too late to be in time, but nothing was done
+            shutil.rmtree(run.path, ignore_errors=True)
+            progress.run_path = None
+        raise
     return run
 
 
-class Run(ClusterWatcher):
+class Run(Audience):
     """One execution of an app on a cluster."""
 
     def __init__(self, inputs: Inputs, run: RunFolder, progress: Progress) -> None:
@@ -111,32 +119,37 @@ class Run(ClusterWatcher):
         )
         for warning in self._in.warnings:
             self._notice("warning", warning)
-        await self._cluster.start()
         try:
+            await self._cluster.start()
             await self._phases(self._cluster)
         finally:
-            self._phase("stop")
-            await self._cluster.stop()
+            try:
+                self._phase("stop")
+            finally:
+                await self._cluster.stop()
             self._run.gather()
 
     async def _phases(self, cluster: Cluster) -> None:
         for name in self._names:
             self._progress.node(name, "up")
+        nodes = SteadyNodes(cluster, self)
         self._phase("sync", f"timeline {self._timeline}")
-        await asyncio.gather(*map(self._synchronize, cluster.nodes.values()))
+        await nodes.each(self._synchronize)
         self._phase("profile", "links, nodes and tasks")
-        await asyncio.gather(*map(self._prepare, cluster.nodes.values()))
-        profiles = await self._profile()
+        await nodes.each(self._prepare)
+        profiles = await nodes.undisturbed(self._profile)
         self._phase("schedule", self._in.scheduler)
-        await self._plan(profiles)
+        await nodes.undisturbed(lambda: self._plan(profiles))
         self._phase("deploy")
-        await asyncio.gather(*map(self._deploy, cluster.nodes.values()))
-        self._stream = JobStream(self._in.source, cluster.nodes, self._progress, ahead=self._window)
-        cluster.watch(self)
+        await nodes.each(self._deploy)
+        stream = JobStream(self._in.source, cluster.nodes, self._progress, ahead=self._window)
+        self._stream = stream
         self._progress.expect(self._in.source.count)
         self._phase("stream", f"{self._in.source.count} jobs")
-        await self._begin_all()
-        await self._stream.run()
+        self._begin = await nodes.undisturbed(self._beginning)
+        await nodes.each(lambda handle: self._begin_at(handle, stream, home=False))
+        await nodes.each(lambda handle: self._begin_at(handle, stream, home=True))
+        await stream.run()
         self._progress.outputs(self._run.outputs)
 
     # Phases
@@ -256,43 +269,35 @@ class Run(ClusterWatcher):
         )
         await handle.ask(deploy, Done)
 
-    async def _begin_all(self) -> None:
-        assert self._stream is not None
-        nodes = self._cluster.nodes
-        if self._timetable is not None:
-            state, _ = await nodes[HOME].ask(TimeQuery(), TimeState)
-            start_ns = state.now.estimate_ns + START_MARGIN_NS + LEAD_NS
-            self._begin = Begin(start_ns=start_ns, lead_ns=LEAD_NS)
-        for handle in nodes.values():
-            self._stream.follow(handle)
-        others = [handle for handle in nodes.values() if handle.name != HOME]
-        await asyncio.gather(*(handle.ask(self._begin, Done) for handle in others))
-        await nodes[HOME].ask(self._begin, Done)
+    async def _beginning(self) -> Begin:
+        """When a periodic app's first job is released."""
+        if self._timetable is None:
+            return Begin()
+        state, _ = await self._cluster.nodes[HOME].ask(TimeQuery(), TimeState)
+        return Begin(start_ns=state.now.estimate_ns + START_MARGIN_NS + LEAD_NS, lead_ns=LEAD_NS)
+
+    async def _begin_at(self, handle: NodeHandle, stream: JobStream, *, home: bool) -> None:
+        """Home begins last, when every node can take what it sends."""
+        if home is not (handle.name == HOME):
+            return
+        stream.follow(handle)
+        await handle.ask(self._begin, Done)
+        if home:
+            stream.resubmit()
 
     # Nodes that come and go
 
-    async def node_lost(self, exit: NodeExit) -> None:
+    def lost(self, exit: NodeExit) -> None:
         self._progress.node(exit.name, "lost")
         self._run.append(NodeLost(node=ROOF, lost=exit.name, pid=exit.pid, reason=exit.reason))
 
-    async def node_back(self, handle: NodeHandle) -> None:
-        assert self._stream is not None
-        with contextlib.suppress(
-            ClusterError
-        ):  # lost again: the cluster tells so, and we try again
-            await self._synchronize(handle)
-            await self._prepare(handle)
-            await self._deploy(handle)
-            self._stream.follow(handle)
-            await handle.ask(self._begin, Done)
-            if handle.name == HOME:
-                self._stream.resubmit()
-            self._progress.node(handle.name, "up")
+    def back(self, name: str) -> None:
+        self._progress.node(name, "up")
 
-    async def node_given_up(self, exit: NodeExit) -> None:
-        assert self._stream is not None
-        self._progress.node(exit.name, "down")
-        self._stream.give_up(ClusterError(f"{exit.name} keeps ending: {exit.reason}"))
+    def given_up(self, name: str, problem: JupiterError) -> None:
+        self._progress.node(name, "down")
+        if self._stream is not None:
+            self._stream.give_up(problem)
 
     # Telling
 

@@ -1,9 +1,9 @@
 """The profiling phase of a run: ask nodes to measure links and to try tasks, and fit models to it.
 
-Links: a round-robin tournament, so that a node is in one probe at a time. Tasks: once through the DAG
-with the first job's real files, each task on one node, which also captures what its children get; then
-the other (task, node) pairs as far as the budget lasts. Pairs that were not tried are predicted from the
-nodes' relative speeds, and flagged so.
+Links: a round-robin tournament, so that a node is in one probe at a time. Tasks: once through the
+DAG with the first job's real files, each task on one node, which also captures what its children
+get; then the other (task, node) pairs as far as the budget lasts. Pairs that were not tried are
+predicted from the nodes' relative speeds, and flagged so.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from graphlib import TopologicalSorter
 
 from clusters.node_handle import NodeHandle
+from clusters.together import together
 from dispatcher.executors.base import File
 from dispatcher.messages import (
     Facts,
@@ -55,8 +56,8 @@ async def profile_links(
         samples[source, target] = one_way(answer.samples)
 
     for matches in tournament(list(nodes)):
-        await asyncio.gather(*(measure(source, target) for source, target in matches))
-        await asyncio.gather(*(measure(target, source) for source, target in matches))
+        await together(*(measure(source, target) for source, target in matches))
+        await together(*(measure(target, source) for source, target in matches))
     now = unix_ns()
     return {
         (source, target): fit_link(source, target, found, now)
@@ -99,7 +100,7 @@ async def profile_nodes(nodes: Mapping[str, NodeHandle], share: int) -> dict[str
             measured_at_ns=unix_ns(),
         )
 
-    return {profile.node: profile for profile in await asyncio.gather(*map(ask, nodes))}
+    return {profile.node: profile for profile in await together(*map(ask, nodes))}
 
 
 class TaskTrials:
@@ -147,7 +148,7 @@ class TaskTrials:
             for task in generation:
                 trials.append(self._capture_one(task, self._home_of(task, place)))
                 place += 1
-            await asyncio.gather(*trials)
+            await together(*trials)
             order.done(*generation)
 
     def _parents(self, task: str) -> list[str]:
@@ -212,7 +213,7 @@ class TaskTrials:
         return routed
 
     async def _try_elsewhere(self) -> None:
-        """The other pairs and further repeats, all nodes at the same time, while the budget lasts."""
+        """The other pairs and further repeats, all nodes at once, while the budget lasts."""
 
         async def try_on(node: str) -> None:
             for task, groups in self._kept_inputs.items():
@@ -224,7 +225,7 @@ class TaskTrials:
                         return
                     await self._try(task, node, groups)
 
-        await asyncio.gather(*map(try_on, self._names))
+        await together(*map(try_on, self._names))
 
     def _wanted(self, task: str, node: str) -> int:
         wanted = SHORT_TRIALS if self._shortest[task] < SHORT_TRIAL_NS else 1

@@ -55,6 +55,10 @@ class Gate:
     def module(self) -> str:
         return _MODULE.format(address=self._address)
 
+    def fileno(self) -> int:
+        """Readable for ``select`` when a task has come."""
+        return self._listener.fileno()
+
     def arrival(self) -> Visitor:
         """The next task that comes; it stays until the gate is opened."""
         self._listener.settimeout(LIMIT_S)

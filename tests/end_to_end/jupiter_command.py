@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from gate import Gate, Visitor
 from processes import MARKER, kill_all, processes_of, wait_until_gone
 
 from jupiter.events import AnyEvent
@@ -118,6 +119,12 @@ class Running:
                     return line.decode(errors="replace").rstrip("\n")
             assert self._read(), f"jupiter ended and never said {pattern!r}:\n{self.said}"
 
+    def arrival_at(self, gate: Gate) -> Visitor:
+        """The next task of this run that comes to the gate, where it stays."""
+        while gate not in self._ready(gate):
+            assert self._take(), f"jupiter ended and no task came to the gate:\n{self.said}"
+        return gate.arrival()
+
     def signal(self, signum: int, *, whole_group: bool = False) -> None:
         """To jupiter alone, or, as a terminal's Ctrl-C, to its whole process group."""
         if whole_group:
@@ -145,11 +152,19 @@ class Running:
         self._stdout.close()
 
     def _read(self) -> bool:
-        """Take the next part of stderr; False at its end."""
-        assert self._process.stderr is not None
+        """Wait for the next part of stderr; False at its end."""
+        self._ready()
+        return self._take()
+
+    def _ready(self, *others: Gate) -> list[Any]:
+        """Wait until something can be read; gives what."""
         left_s = self._deadline - time.monotonic()
-        ready, _, _ = select.select([self._process.stderr], [], [], max(0.0, left_s))
+        ready, _, _ = select.select([self._process.stderr, *others], [], [], max(0.0, left_s))
         assert ready, f"jupiter did not go on for {LIMIT_S:.0f} s:\n{self.said}"
+        return ready
+
+    def _take(self) -> bool:
+        assert self._process.stderr is not None
         part = os.read(self._process.stderr.fileno(), 65536)
         self._said += part
         return bool(part)

@@ -9,10 +9,14 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 MARKER = "E2E_MARKER"
 """Environment variable that every process below a test's ``jupiter`` inherits."""
 LIMIT_S = 30.0
+LOOK_AGAIN_S = 0.005
+
+Found = TypeVar("Found")
 
 
 def processes_of(folder: Path) -> dict[int, str]:
@@ -37,15 +41,34 @@ def processes_of(folder: Path) -> dict[int, str]:
     return {pid: facts[pid][1] for pid in sorted(ours)}
 
 
-def child(parent: int, fragment: str) -> int:
-    """The pid of the child of ``parent`` whose command line contains ``fragment``."""
-    found = [
+def children(parent: int, fragment: str) -> set[int]:
+    """The pids of the children of ``parent`` whose command line contains ``fragment``."""
+    return {
         pid
         for pid in _pids()
         if (facts := _facts(pid)) is not None and facts[0] == parent and fragment in facts[1]
-    ]
-    assert len(found) == 1, f"{parent} has the children {found} with {fragment!r}"
-    return found[0]
+    }
+
+
+def child(parent: int, fragment: str) -> int:
+    """The pid of the one child of ``parent`` whose command line contains ``fragment``."""
+    (found,) = children(parent, fragment)
+    return found
+
+
+def new_child(parent: int, fragment: str, known: set[int]) -> int:
+    """Wait for a child of ``parent`` that is not among those that are known; its pid."""
+    found = eventually(lambda: children(parent, fragment) - known)
+    return found.pop()
+
+
+def eventually(look: Callable[[], Found]) -> Found:
+    """Look until something is there. For what tells nobody that it changed, as /proc."""
+    deadline = time.monotonic() + LIMIT_S
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"nothing was found in {LIMIT_S:.0f} s"
+        time.sleep(LOOK_AGAIN_S)
+    return found
 
 
 def parent_of(pid: int) -> int:
@@ -63,18 +86,18 @@ def wait_until_gone(find: Callable[[], dict[int, str]], limit_s: float = LIMIT_S
         if not left:
             return {}
         for pid in left:
-            if not wait_for_end(pid, deadline):
+            if not wait_for_end(pid, deadline - time.monotonic()):
                 return find()
 
 
-def wait_for_end(pid: int, deadline: float) -> bool:
-    """Wait until a process has ended; False if it has not by then (CLOCK_MONOTONIC, seconds)."""
+def wait_for_end(pid: int, limit_s: float = LIMIT_S) -> bool:
+    """Wait until a process has ended; False if it has not after ``limit_s``."""
     try:
         pidfd = os.pidfd_open(pid)
     except ProcessLookupError:
         return True
     try:
-        return bool(select.select([pidfd], [], [], max(0.0, deadline - time.monotonic()))[0])
+        return bool(select.select([pidfd], [], [], max(0.0, limit_s))[0])
     finally:
         os.close(pidfd)
 

@@ -9,15 +9,19 @@ from pathlib import Path
 
 import pytest
 from gate import Gate, Visitor
-from jupiter_command import APPS, Ended, Jupiter, Running
-from processes import child, parent_of
+from jupiter_command import Ended, Jupiter, Running
+from processes import child, children, new_child, parent_of, wait_for_end
 from tiny_apps import numbered_inputs, write_app
 
 from jupiter.events import JobDone, JobFailed, NodeLost, NodeStarted, TaskDone, TaskFailed
 
 JOBS = 10
-HELD = "5"
-"""The content of the job that stops at the gate."""
+NODE, ZYGOTE, TIME_SERVICE = (
+    "dispatcher.node_main",
+    "dispatcher.executors.zygote",
+    "qot.service_main",
+)
+"""What the command lines of a run's processes contain."""
 
 RELAY = {
     "app.yaml": """
@@ -49,6 +53,9 @@ RELAY = {
         from gate import hold
 
         class Stage:
+            def __init__(self, context):
+                self.task = context.task
+
             def process(self, job, inputs):
                 number = inputs["split"].decode()
                 if "right" == "{holder}" and number == "5":
@@ -87,7 +94,7 @@ def start(jupiter: Jupiter, gate: Gate, holder: str) -> tuple[Running, Visitor]:
     """The relay in the middle of its run, with one call held."""
     app = relay(jupiter.folder, gate, holder)
     running = jupiter.start_run(app, "--mapping", jupiter.mapping(**PLACEMENT))
-    return running, gate.arrival()
+    return running, running.arrival_at(gate)
 
 
 def expect_all_right_and_none_twice(ended: Ended) -> None:
@@ -152,10 +159,9 @@ def test_a_node_that_is_killed_again_before_it_is_ready_comes_back(
     jupiter: Jupiter, gate: Gate, victim: str
 ):
     running, _ = start(jupiter, gate, "split")
-    before = jupiter.processes()
+    before = children(running.pid, NODE)
     os.kill(running.node_pid(victim), signal.SIGKILL)
-    running.wait_for(f"node {victim}: lost")
-    os.kill(new_node_process(running, before), signal.SIGKILL)
+    os.kill(new_child(running.pid, NODE, before), signal.SIGKILL)
     running.wait_for(f"node {victim}: up")
     gate.open()
     ended = running.end()
@@ -177,7 +183,7 @@ def test_all_nodes_killed_at_once_come_back(jupiter: Jupiter, gate: Gate):
 
 
 def zygote_of(running: Running, visitor: Visitor) -> int:
-    return child(running.node_pid(visitor.node), "dispatcher.executors.zygote")
+    return child(running.node_pid(visitor.node), ZYGOTE)
 
 
 def template_of(running: Running, visitor: Visitor) -> int:
@@ -202,6 +208,7 @@ def test_a_task_process_that_is_killed_is_a_failed_call_that_is_tried_again(
 ):
     running, visitor = start(jupiter, gate, holder)
     os.kill(find(running, visitor), signal.SIGKILL)
+    assert wait_for_end(visitor.pid)
     gate.open()
     ended = running.end()
     expect_all_right_and_none_twice(ended)
@@ -216,9 +223,9 @@ def test_a_task_process_that_is_killed_is_a_failed_call_that_is_tried_again(
 @pytest.mark.parametrize("node", ["home", "node1"])
 def test_a_time_service_that_is_killed_is_started_again(jupiter: Jupiter, gate: Gate, node: str):
     running, _ = start(jupiter, gate, "split")
-    service = child(running.node_pid(node), "qot.service_main")
+    service = child(running.node_pid(node), TIME_SERVICE)
     os.kill(service, signal.SIGKILL)
-    wait_for_other_child(running.node_pid(node), "qot.service_main", service)
+    new_child(running.node_pid(node), TIME_SERVICE, {service})
     gate.open()
     ended = running.end()
     expect_all_right_and_none_twice(ended)

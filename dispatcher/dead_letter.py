@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from dispatcher.node_brain import Instance
+from dispatcher.instance import Instance
 
 
 def bury(folder: Path, instance: Instance, reason: str, stderr_tail: str) -> Path:

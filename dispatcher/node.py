@@ -16,30 +16,41 @@ from typing import Any
 
 import msgspec
 
-from dispatcher import node_brain as brain
-from dispatcher.content import Content, ContentTooLargeError
-from dispatcher.dead_letter import bury
+from dispatcher.call_desk import CallDesk
+from dispatcher.content import Content
 from dispatcher.event_log import EventLog
 from dispatcher.executor_pool import ExecutorPool, ServiceEvent
-from dispatcher.executors.base import Call, Outcome
 from dispatcher.home import HomeDesk
 from dispatcher.inbound import InboundData
 from dispatcher.messages import Delivery, Peer
-from dispatcher.node_brain import Instance, NodeBrain
+from dispatcher.node_brain import NodeBrain
 from dispatcher.node_clock import NodeClock
+from dispatcher.node_commands import (
+    Command,
+    ReportFailure,
+    Retire,
+    RetryLater,
+    Send,
+    StartCall,
+    Warn,
+    WatchInstant,
+)
+from dispatcher.node_events import (
+    Delivered,
+    DeliveryAcknowledged,
+    Event,
+    InstantCame,
+    JobsEnded,
+    OutputsRecovered,
+    RetryDue,
+    StageRetired,
+)
 from dispatcher.peer_link import PeerLink
 from dispatcher.qot_watch import QotWatch
-from dispatcher.routing import RoutingError, route_outputs
 from dispatcher.spool import Below, Made, Received, Record, Retired, Spool
 from dispatcher.time_trigger import Woke
-from jupiter.app import HOME, Executor
-from jupiter.events import (
-    Arrival,
-    Notice,
-    Stamp,
-    TaskDone,
-    TaskFailed,
-)
+from jupiter.app import HOME
+from jupiter.events import Notice, Stamp
 from qot.wait import Wake
 
 _FORGET_AFTER_S = 0.05
@@ -60,7 +71,6 @@ class Node:
         self.brain: NodeBrain | None = None
         self.home: HomeDesk | None = None
         self.qot_watch: QotWatch | None = None
-        self.dead_letters = folder.parent.parent / "dead_letter"
         self.loop = asyncio.get_running_loop()
         self._client_context = client_context
         self._spool = Spool(folder / "spool", committed=self._committed, failed=self._disk_failed)
@@ -69,7 +79,7 @@ class Node:
         self._local: deque[tuple[int, Delivery]] = deque()
         self.last_ticket = self.committed_ticket = 0
         """Of the spool: what was received or noted last, and what is on disk."""
-        self._to_do: deque[brain.Command] = deque()
+        self._to_do: deque[Command] = deque()
         self._is_doing = False
         self._disk_problem = ""
         self.disk_watchers: set[Callable[[str], None]] = set()
@@ -77,14 +87,24 @@ class Node:
         self._is_stopped = False
         self._ended_below = self._told_below = 0
         self._ended_before_begin = 0
+        self.calls = CallDesk(
+            name,
+            self.clock,
+            self.log,
+            self.executors,
+            dead_letters=folder.parent.parent / "dead_letter",
+            keep=self._spool.append,
+            tell=self._tell_brain,
+            notice=self.notice,
+        )
         self._commands: dict[type, Callable[[Any], None]] = {
-            brain.StartCall: self._start_call,
-            brain.Send: self._send,
-            brain.Retire: self._retire,
-            brain.RetryLater: self._retry_later,
-            brain.ReportFailure: self._report_failure,
-            brain.WatchInstant: self._watch_instant,
-            brain.Warn: lambda command: self.notice("warning", command.text),
+            StartCall: self.calls.start,
+            Send: self._send,
+            Retire: self._retire,
+            RetryLater: self._retry_later,
+            ReportFailure: self.calls.report_failure,
+            WatchInstant: self._watch_instant,
+            Warn: lambda command: self.notice("warning", command.text),
         }
 
     # Life
@@ -122,9 +142,9 @@ class Node:
         self._do(node_brain.start_timing(self.clock.stamp().estimate_ns))
         for record, _ in recovered:
             if isinstance(record, Below):
-                self._do(node_brain.handle(brain.JobsEnded(record.index)))
+                self._do(node_brain.handle(JobsEnded(record.index)))
             elif isinstance(record, Retired):
-                self._do(node_brain.handle(brain.StageRetired(record.index, record.task)))
+                self._do(node_brain.handle(StageRetired(record.index, record.task)))
         for record, payload in recovered:
             if isinstance(record, Made) and record.task != HOME:
                 self._recover_outputs(record, payload)
@@ -137,7 +157,7 @@ class Node:
         """End tidily; every record is on disk and no process is left. May be called again."""
         if self._is_stopped:
             return
-        self._is_stopped = True
+        self._is_stopped = self.calls.is_stopped = True
         if self.qot_watch is not None:
             await self.qot_watch.stop()
         await self.executors.stop()
@@ -200,7 +220,7 @@ class Node:
             self.home.delivered(delivery, content)
         else:
             assert self.brain is not None
-            event = brain.Delivered(delivery, content, self.clock.stamp())
+            event = Delivered(delivery, content, self.clock.stamp())
             self._do(self.brain.handle(event))
 
     def jobs_ended(self, below: int) -> None:
@@ -208,7 +228,7 @@ class Node:
         if self.brain is None:
             self._ended_before_begin = max(self._ended_before_begin, below)
         elif below > self.brain.below:
-            self._do(self.brain.handle(brain.JobsEnded(below)))
+            self._do(self.brain.handle(JobsEnded(below)))
             self._spool.forget(below)
 
     def tell_all_ended(self, below: int) -> None:
@@ -228,7 +248,7 @@ class Node:
 
     # Deliveries out
 
-    def _send(self, command: brain.Send) -> None:
+    def _send(self, command: Send) -> None:
         instance = command.instance
         content = command.content if command.content is not None else Content.empty()
         self.deliver(
@@ -273,7 +293,7 @@ class Node:
         if delivery.parent == HOME and self.home is not None:
             self.home.entry_acknowledged(delivery.index, delivery.child)
         elif self.brain is not None:
-            event = brain.DeliveryAcknowledged(delivery.index, delivery.parent, delivery.child)
+            event = DeliveryAcknowledged(delivery.index, delivery.parent, delivery.child)
             self._do(self.brain.handle(event))
 
     def append(self, record: Made | Retired, payload: bytes | memoryview = b"") -> int:
@@ -296,7 +316,7 @@ class Node:
         for inbound in list(self._inbound):
             inbound.close("the disk refuses")
 
-    def _retire(self, command: brain.Retire) -> None:
+    def _retire(self, command: Retire) -> None:
         self._spool.append(Retired(command.index, command.task))
 
     def _recover_outputs(self, record: Made, payload: bytes) -> None:
@@ -309,14 +329,16 @@ class Node:
             end = start + sum(entry.size_bytes for entry in entries)
             outputs.append((child, Content.of_bytes(entries, view[start:end])))
             start = end
-        event = brain.OutputsRecovered(
-            record.job, record.index, record.task, record.release_ns, outputs
-        )
+        event = OutputsRecovered(record.job, record.index, record.task, record.release_ns, outputs)
         self._do(self.brain.handle(event))
 
-    # Calls
+    # Commands
 
-    def _do(self, commands: list[brain.Command]) -> None:
+    def _tell_brain(self, event: Event) -> None:
+        assert self.brain is not None
+        self._do(self.brain.handle(event))
+
+    def _do(self, commands: list[Command]) -> None:
         """Carry out commands; those that a command leads to come after, not inside."""
         self._to_do.extend(commands)
         if self._is_doing:
@@ -329,155 +351,13 @@ class Node:
         finally:
             self._is_doing = False
 
-    def _start_call(self, command: brain.StartCall) -> None:
-        instance = command.instance
-        firing = instance.firing
-        call = Call(
-            task=instance.stage.name,
-            job=instance.job,
-            attempt=instance.attempt,
-            by_parent=[
-                (parent, instance.arrived[parent].content.files())
-                for parent in instance.stage.parents
-            ],
-            firing=None
-            if firing is None
-            else {
-                "planned_ns": firing.planned_ns,
-                "estimate_ns": firing.woke.estimate_ns,
-                "earliest_ns": firing.woke.earliest_ns,
-                "latest_ns": firing.woke.latest_ns,
-                "status": firing.status,
-            },
-        )
-        self.executors[instance.stage.name].submit(
-            call, lambda _, outcome: self._call_ended(instance, outcome)
-        )
-
-    def _call_ended(self, instance: Instance, outcome: Outcome) -> None:
-        assert self.brain is not None
-        if self._is_stopped:  # its inputs are in the spool; the call is made again after a restart
-            outcome.release()
-            return
-        if instance.state is not brain.State.RUNNING:
-            outcome.release()
-            ended = brain.CallFailed(instance.index, instance.stage.name, "its job has ended")
-            self._do(self.brain.handle(ended))
-            return
-        reason = outcome.reason
-        routed: list[tuple[str, Content]] = []
-        if outcome.ok:
-            try:
-                routed = self._route(instance, outcome)
-            except (RoutingError, ContentTooLargeError, OSError) as error:
-                reason = str(error)
-        outcome.release()
-        if reason:
-            self._last_outcome = outcome
-            failed = brain.CallFailed(instance.index, instance.stage.name, reason)
-            self._do(self.brain.handle(failed))
-            return
-        self._log_done(instance, outcome, routed)
-        if instance.stage.executor != "streaming":
-            # A fresh process is dear, bytes in the spool are cheap. Streaming stages repeat.
-            self._spool.append(
-                Made(
-                    instance.job,
-                    instance.index,
-                    instance.stage.name,
-                    instance.release_ns,
-                    tuple((child, content.entries) for child, content in routed),
-                ),
-                b"".join(content.payload for _, content in routed),
-            )
-        done = brain.CallSucceeded(instance.index, instance.stage.name, routed)
-        self._do(self.brain.handle(done))
-
-    def _route(self, instance: Instance, outcome: Outcome) -> list[tuple[str, Content]]:
-        stage = instance.stage
-        routed = route_outputs(
-            stage.name,
-            stage.output_policy,
-            stage.children,
-            outcome.outputs,
-            may_be_empty=stage.executor == Executor.STREAMING,
-        )
-        made: dict[tuple[int, ...], Content] = {}  # children that get the same files share them
-        contents = []
-        for child, files in routed:
-            key = tuple(map(id, files))
-            if key not in made:
-                made[key] = Content.of(files)
-            contents.append((child, made[key]))
-        return contents
-
-    def _log_done(
-        self, instance: Instance, outcome: Outcome, routed: list[tuple[str, Content]]
-    ) -> None:
-        ended = self.clock.stamp_at(outcome.ended_ns)
-        started = self.clock.stamp_at(outcome.started_ns)
-        self.log.add(
-            TaskDone(
-                node=self.name,
-                at=ended,
-                job=instance.job,
-                task=instance.stage.name,
-                attempt=instance.attempt,
-                ready=instance.ready_at or started,
-                started=started,
-                ended=ended,
-                arrivals=[
-                    Arrival(
-                        parent,
-                        arrived.delivery.source,
-                        len(arrived.delivery.files),
-                        len(arrived.content.payload),
-                        arrived.delivery.sent,
-                        arrived.received,
-                    )
-                    for parent, arrived in instance.arrived.items()
-                ],
-                outputs={child: len(content.payload) for child, content in routed},
-                firing=instance.firing,
-                peak_memory_bytes=outcome.peak_memory_bytes,
-            )
-        )
-
-    def _report_failure(self, command: brain.ReportFailure) -> None:
-        instance = command.instance
-        outcome, self._last_outcome = self._last_outcome, None
-        self.log.add(
-            TaskFailed(
-                node=self.name,
-                at=self.clock.stamp(),
-                job=instance.job,
-                task=instance.stage.name,
-                attempt=instance.attempt,
-                reason=command.reason,
-                exit_code=outcome.exit_code if outcome else None,
-                stderr_tail=outcome.stderr_tail if outcome else "",
-                retried=command.retried,
-            )
-        )
-        if not command.retried:
-            stderr_tail = outcome.stderr_tail if outcome else ""
-            try:
-                bury(self.dead_letters, instance, command.reason, stderr_tail)
-            except OSError as error:
-                self.notice("error", f"the dead letter of {instance.job} can't be kept: {error}")
-
-    _last_outcome: Outcome | None = None
-    """Of the call whose failure is being handled."""
-
-    def _retry_later(self, command: brain.RetryLater) -> None:
-        assert self.brain is not None
-        handle = self.brain.handle
-        due = brain.RetryDue(command.index, command.task)
-        self.loop.call_later(command.delay_ns / 1e9, lambda: self._do(handle(due)))
+    def _retry_later(self, command: RetryLater) -> None:
+        due = RetryDue(command.index, command.task)
+        self.loop.call_later(command.delay_ns / 1e9, self._tell_brain, due)
 
     # Time
 
-    def _watch_instant(self, command: brain.WatchInstant) -> None:
+    def _watch_instant(self, command: WatchInstant) -> None:
         def came(wake: Wake) -> None:  # in the alarm's thread
             self.loop.call_soon_threadsafe(self._instant_came, command.task, command.index, wake)
 
@@ -490,4 +370,4 @@ class Node:
             instant.estimate_ns, instant.earliest_ns, instant.latest_ns, wake.monotonic_ns
         )
         woke = Woke(stamp, wake.late_ns, str(instant.status))
-        self._do(self.brain.handle(brain.InstantCame(task, index, woke)))
+        self._do(self.brain.handle(InstantCame(task, index, woke)))

@@ -18,196 +18,35 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from enum import StrEnum
 from typing import Any
 
-import msgspec
-
+from dispatcher.instance import Arrived, Instance, State
 from dispatcher.messages import Delivery, StagePlan, Tombstone
-from dispatcher.time_trigger import TimeTrigger, Woke
-from jupiter.events import Firing, Stamp
+from dispatcher.node_commands import (
+    Command,
+    ReportFailure,
+    Retire,
+    RetryLater,
+    Send,
+    StartCall,
+    Warn,
+    WatchInstant,
+)
+from dispatcher.node_events import (
+    CallFailed,
+    CallSucceeded,
+    Delivered,
+    DeliveryAcknowledged,
+    Event,
+    InstantCame,
+    JobsEnded,
+    OutputsRecovered,
+    RetryDue,
+    StageRetired,
+)
+from dispatcher.time_trigger import TimeTrigger
 
 RETRY_FIRST_DELAY_NS = 100_000_000
-
-
-class State(StrEnum):
-    WAITING = "waiting"
-    READY = "ready"
-    RUNNING = "running"
-    BACKING_OFF = "backing_off"
-    SENDING = "sending"
-    RETIRED = "retired"
-
-
-class Arrived(msgspec.Struct):
-    """One delivery of an instance; content is opaque to the brain."""
-
-    delivery: Delivery
-    content: Any
-    received: Stamp
-
-
-class Instance(msgspec.Struct, kw_only=True):
-    """One stage of one job on this node.
-
-    arrived may hold an earlier job's delivery of a parent whose own came too late; overtaken says
-    which of those have come since.
-    """
-
-    job: str
-    index: int
-    stage: StagePlan
-    release_ns: int | None
-    state: State = State.WAITING
-    attempt: int = 0
-    arrived: dict[str, Arrived] = {}
-    overtaken: set[str] = set()
-    unacknowledged: set[str] = set()
-    ready_at: Stamp | None = None
-    firing: Firing | None = None
-
-    @property
-    def is_complete(self) -> bool:
-        return len(self.arrived) == len(self.stage.parents)
-
-
-# Events
-
-
-class Delivered(msgspec.Struct):
-    """A delivery arrived, from another node, from this one, or from the spool at start."""
-
-    delivery: Delivery
-    content: Any
-    received: Stamp
-
-
-class CallSucceeded(msgspec.Struct):
-    """outputs: (child, content) for every child, already routed. The shell has logged the call.
-
-    Like CallFailed, it answers one StartCall, even when the job has ended meanwhile.
-    """
-
-    index: int
-    task: str
-    outputs: list[tuple[str, Any]]
-
-
-class CallFailed(msgspec.Struct):
-    index: int
-    task: str
-    reason: str
-
-
-class RetryDue(msgspec.Struct):
-    index: int
-    task: str
-
-
-class DeliveryAcknowledged(msgspec.Struct):
-    index: int
-    task: str
-    child: str
-
-
-class OutputsRecovered(msgspec.Struct):
-    """The spool holds this stage's outputs of a job from before a restart."""
-
-    job: str
-    index: int
-    task: str
-    release_ns: int | None
-    outputs: list[tuple[str, Any]]
-
-
-class StageRetired(msgspec.Struct):
-    """The spool says that this stage owed nothing any more for this job before a restart."""
-
-    index: int
-    task: str
-
-
-class JobsEnded(msgspec.Struct):
-    """Every job with an index below ``below`` has ended for the whole app."""
-
-    below: int
-
-
-class InstantCame(msgspec.Struct):
-    """The instant of job ``index`` at a time-triggered stage."""
-
-    task: str
-    index: int
-    woke: Woke
-
-
-Event = (
-    Delivered
-    | CallSucceeded
-    | CallFailed
-    | RetryDue
-    | DeliveryAcknowledged
-    | OutputsRecovered
-    | StageRetired
-    | JobsEnded
-    | InstantCame
-)
-
-
-# Commands
-
-
-class StartCall(msgspec.Struct):
-    """Run the task on the instance's inputs; answer with CallSucceeded or CallFailed."""
-
-    instance: Instance
-
-
-class Send(msgspec.Struct):
-    """Make a delivery to ``child``: content, or a tombstone. Answer with DeliveryAcknowledged."""
-
-    instance: Instance
-    child: str
-    content: Any
-    tombstone: Tombstone | None = None
-
-
-class Retire(msgspec.Struct):
-    """Remember in the spool that nothing is owed any more."""
-
-    index: int
-    task: str
-
-
-class RetryLater(msgspec.Struct):
-    """Answer with RetryDue after ``delay_ns``."""
-
-    index: int
-    task: str
-    delay_ns: int
-
-
-class ReportFailure(msgspec.Struct):
-    """Log that the instance failed; when it was the last attempt, keep it as a dead letter."""
-
-    instance: Instance
-    reason: str
-    retried: bool
-
-
-class WatchInstant(msgspec.Struct):
-    """Answer with InstantCame at ``at_ns`` of the timeline."""
-
-    task: str
-    index: int
-    at_ns: int
-
-
-class Warn(msgspec.Struct):
-    text: str
-
-
-Command = StartCall | Send | Retire | RetryLater | ReportFailure | WatchInstant | Warn
 
 
 class NodeBrain:
@@ -391,11 +230,11 @@ class NodeBrain:
             instance.state = State.BACKING_OFF
             delay_ns = RETRY_FIRST_DELAY_NS * 2 ** (instance.attempt - 1)
             commands: list[Command] = [
-                ReportFailure(instance, event.reason, retried=True),
+                ReportFailure(instance, event.reason, True, event.outcome),
                 RetryLater(event.index, event.task, delay_ns),
             ]
         else:
-            commands = self._fail_for_good(instance, event.reason)
+            commands = self._fail_for_good(instance, event.reason, event.outcome)
         return commands + self._call_ended(event.task)
 
     def _retry_due(self, event: RetryDue) -> list[Command]:
@@ -411,9 +250,9 @@ class NodeBrain:
         instance.unacknowledged = {child for child, _ in outputs}
         return [Send(instance, child, content) for child, content in outputs]
 
-    def _fail_for_good(self, instance: Instance, reason: str) -> list[Command]:
+    def _fail_for_good(self, instance: Instance, reason: str, outcome: Any = None) -> list[Command]:
         return [
-            ReportFailure(instance, reason, retried=False),
+            ReportFailure(instance, reason, False, outcome),
             *self._bury(instance, Tombstone(instance.stage.name, reason)),
         ]
 

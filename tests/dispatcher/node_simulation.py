@@ -18,15 +18,17 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+from dispatcher import call_desk as call_desk_module
 from dispatcher import home as home_module
 from dispatcher import node as node_module
 from dispatcher.content import Content
 from dispatcher.executors.base import Call, File, Outcome
 from dispatcher.home import HomeDesk
 from dispatcher.home_brain import HomeBrain, Job
+from dispatcher.instance import Instance
 from dispatcher.messages import FileEntry, Peer, StagePlan
 from dispatcher.node import Node
-from dispatcher.node_brain import Instance, NodeBrain
+from dispatcher.node_brain import NodeBrain
 from dispatcher.peer_link import PeerLink
 from dispatcher.spool import Below, Received, Record
 from dispatcher.time_trigger import TimeTrigger
@@ -523,7 +525,7 @@ class World:
 
     def run(self, chaos_steps: int, kills: int, cuts: int) -> None:
         """Chaos first, then calm until nothing is left to do."""
-        with mock.patch.object(node_module, "bury", _bury):
+        with mock.patch.object(call_desk_module, "bury", _bury):
             self._run(chaos_steps, kills, cuts)
 
     def _run(self, chaos_steps: int, kills: int, cuts: int) -> None:

@@ -24,7 +24,7 @@ Answer = TypeVar("Answer", bound=Control)
 
 
 class NodeGoneError(ClusterError):
-    """The connection to the node ended before it answered."""
+    """The node was lost before it answered, or another that it needed for its answer."""
 
 
 class NodeHandle:

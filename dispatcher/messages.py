@@ -157,9 +157,13 @@ class Measure(Control, frozen=True):
 
 
 class Measured(Control, frozen=True):
-    """samples: (payload bytes, round trip in ns) of one message there and a short one back."""
+    """samples: (payload bytes, round trip in ns) of one message there and a short one back.
+
+    broken: why there are none, when the connection to the target was lost meanwhile.
+    """
 
     samples: list[tuple[int, int]]
+    broken: str = ""
 
 
 class FactsQuery(Control, frozen=True):

@@ -44,7 +44,7 @@ from dispatcher.node import Node
 from dispatcher.node_brain import NodeBrain
 from dispatcher.time_trigger import TimeTrigger
 from jupiter.app import HOME
-from jupiter.errors import InputError, JupiterError
+from jupiter.errors import ClusterError, InputError, JupiterError
 from qot.clock import monotonic_ns
 from transport.connection import Connection
 
@@ -157,13 +157,20 @@ class NodeControl:
     async def _measure(self, request: Measure, _: bytes) -> tuple[Control, bytes]:
         link = self._node.links[request.target]
         samples = []
-        await link.probe(b"", _PROBE_TIMEOUT_S)  # connected, and warm
-        for size_bytes in request.sizes_bytes:
-            ballast = os.urandom(size_bytes)
-            for _repeat in range(request.repeats):
-                begin_ns = monotonic_ns()
-                await link.probe(ballast, _PROBE_TIMEOUT_S)
-                samples.append((size_bytes, monotonic_ns() - begin_ns))
+        try:
+            await link.probe(b"", _PROBE_TIMEOUT_S)  # connected, and warm
+            for size_bytes in request.sizes_bytes:
+                ballast = os.urandom(size_bytes)
+                for _repeat in range(request.repeats):
+                    begin_ns = monotonic_ns()
+                    await link.probe(ballast, _PROBE_TIMEOUT_S)
+                    samples.append((size_bytes, monotonic_ns() - begin_ns))
+        except ConnectionError as error:
+            return Measured(samples=[], broken=str(error)), b""
+        except TimeoutError:
+            raise ClusterError(
+                f"{request.target} does not answer ({link.last_problem or 'no reason is known'})"
+            ) from None
         return Measured(samples=samples), b""
 
     async def _facts(self, _: FactsQuery, __: bytes) -> tuple[Control, bytes]:

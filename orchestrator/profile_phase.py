@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from graphlib import TopologicalSorter
 
-from clusters.node_handle import NodeHandle
+from clusters.node_handle import NodeGoneError, NodeHandle
 from clusters.together import together
 from dispatcher.executors.base import File
 from dispatcher.messages import (
@@ -47,12 +47,14 @@ Groups = list[tuple[str, list[File]]]
 async def profile_links(
     nodes: Mapping[str, NodeHandle], repeats: int = PROBE_REPEATS
 ) -> dict[tuple[str, str], LinkProfile]:
-    """Measure every directed link."""
+    """Measure every directed link. Raises NodeGoneError when a node is lost meanwhile."""
     samples: dict[tuple[str, str], list[tuple[float, float]]] = {}
 
     async def measure(source: str, target: str) -> None:
         request = Measure(target=target, sizes_bytes=PROBE_SIZES_BYTES, repeats=repeats)
         answer, _ = await nodes[source].ask(request, Measured)
+        if answer.broken:
+            raise NodeGoneError(f"{source} can't reach {target}: {answer.broken}")
         samples[source, target] = one_way(answer.samples)
 
     for matches in tournament(list(nodes)):

@@ -43,6 +43,7 @@ def read_inputs(options: RunOptions) -> Inputs:
     check_app(app)
     nodes, nodes_warnings = _nodes(options.nodes, settings)
     check_pins(app, nodes)
+    _check_ports(settings, nodes)
     name = options.scheduler or settings.scheduler
     _check_scheduler(name, None if options.scheduler else settings.source)
     placement = None
@@ -90,3 +91,17 @@ def _check_scheduler(name: str, settings_file: Path | None) -> None:
         if settings_file is None:
             raise
         raise InputError(error.seen, error.fix, file=settings_file, field="SCHEDULER") from error
+
+
+def _check_ports(settings: Settings, nodes: NodeList) -> None:
+    """Every node needs a port of its own."""
+    if settings.port_range is None:
+        return
+    first, last = settings.port_range
+    if last - first + 1 < len(nodes):
+        raise InputError(
+            f"{first}-{last} has {last - first + 1} ports for {len(nodes)} nodes",
+            f"widen it, for example to {first}-{first + len(nodes) - 1}, or leave it out",
+            file=settings.source,
+            field="PORT_RANGE",
+        )

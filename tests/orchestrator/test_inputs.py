@@ -1,0 +1,52 @@
+"""Everything the user gave is judged before anything starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jupiter.errors import InputError
+from orchestrator.inputs import read_inputs
+from orchestrator.new_app import new_app
+from orchestrator.options import RunOptions
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    new_app(Path("demo"))
+    return Path("demo")
+
+
+def test_without_a_nodes_file_there_are_local_nodes_and_a_warning(app: Path) -> None:
+    inputs = read_inputs(RunOptions(app))
+    assert list(inputs.nodes) == ["home", "node1", "node2", "node3"]
+    assert any("there is no nodes.txt" in warning for warning in inputs.warnings)
+
+
+def test_a_named_nodes_file_must_exist(app: Path) -> None:
+    with pytest.raises(InputError, match="there is no list of nodes"):
+        read_inputs(RunOptions(app, nodes=Path("other.txt")))
+
+
+def test_hosts_that_are_not_used_are_told(app: Path) -> None:
+    Path("nodes.txt").write_text("home localhost\nfar 192.0.2.1\n")
+    (warning,) = read_inputs(RunOptions(app)).warnings
+    assert "far (192.0.2.1)" in warning
+
+
+def test_a_range_with_too_few_ports_is_refused(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JUPITER_PORT_RANGE", "20000-20002")
+    with pytest.raises(InputError, match="3 ports for 4 nodes") as caught:
+        read_inputs(RunOptions(app))
+    assert "20000-20003" in caught.value.fix
+
+
+def test_an_unknown_scheduler_in_the_settings_names_the_file(app: Path) -> None:
+    Path("jupiter_config.py").write_text("SCHEDULER = 'heff'\n")
+    with pytest.raises(InputError) as caught:
+        read_inputs(RunOptions(app))
+    assert caught.value.file is not None
+    assert caught.value.file.endswith("jupiter_config.py")
+    assert "heft" in caught.value.fix

@@ -38,7 +38,7 @@ RELAY = {
 
         def task(name, pathin, pathout):
             number = (Path(pathin) / name).read_text()
-            if "split" == "{holder}" and number == "5":
+            if "split" == "{holder}" and number == "{held}":
                 hold(number)
             (Path(pathout) / "a").write_text(number)
             (Path(pathout) / "b").write_text(number)
@@ -58,7 +58,7 @@ RELAY = {
 
             def process(self, job, inputs):
                 number = inputs["split"].decode()
-                if "right" == "{holder}" and number == "5":
+                if "right" == "{holder}" and number == "{held}":
                     hold(number)
                 return [("right", f"right of {number}".encode())]
         """,
@@ -69,8 +69,8 @@ RELAY = {
 
         def task(names, pathin, pathout):
             left, right = ((Path(pathin) / name).read_text() for name in names)
-            if "join" == "{holder}" and left == "left of 5":
-                hold("5")
+            if "join" == "{holder}" and left == "left of {held}":
+                hold("{held}")
             (Path(pathout) / "whole.txt").write_text(f"{left}, {right}")
         """,
 }
@@ -80,9 +80,12 @@ RIGHT = {
 }
 
 
-def relay(folder: Path, gate: Gate, holder: str) -> Path:
-    """An app of which the task ``holder`` stops at the gate with the fifth job."""
-    files = {name: text.replace("{holder}", holder) for name, text in RELAY.items()}
+def relay(folder: Path, gate: Gate, holder: str, held: str) -> Path:
+    """An app of which the task ``holder`` stops at the gate with the job of content ``held``."""
+    files = {
+        name: text.replace("{holder}", holder).replace("{held}", held)
+        for name, text in RELAY.items()
+    }
     return write_app(
         folder / "relay",
         {**files, "scripts/gate.py": gate.module},
@@ -90,9 +93,11 @@ def relay(folder: Path, gate: Gate, holder: str) -> Path:
     )
 
 
-def start(jupiter: Jupiter, gate: Gate, holder: str) -> tuple[Running, Visitor]:
-    """The relay in the middle of its run, with one call held."""
-    app = relay(jupiter.folder, gate, holder)
+def start(
+    jupiter: Jupiter, gate: Gate, holder: str, held: str = "5"
+) -> tuple[Running, Visitor]:
+    """The relay in the middle of its run, with one call held; the first job's is a trial."""
+    app = relay(jupiter.folder, gate, holder, held)
     running = jupiter.start_run(app, "--mapping", jupiter.mapping(**PLACEMENT))
     return running, running.arrival_at(gate)
 
@@ -180,6 +185,20 @@ def test_all_nodes_killed_at_once_come_back(jupiter: Jupiter, gate: Gate):
     ended = running.end()
     expect_all_right_and_none_twice(ended)
     assert sorted(losses(ended)) == nodes
+
+
+@pytest.mark.parametrize("victim", ["home", "node1", "node2"])
+def test_a_node_that_is_killed_while_tasks_are_tried_comes_back(
+    jupiter: Jupiter, gate: Gate, victim: str
+):
+    running, _ = start(jupiter, gate, "join", held="1")
+    assert "stream" not in running.said
+    os.kill(running.node_pid(victim), signal.SIGKILL)
+    running.wait_for(f"node {victim}: lost")
+    gate.open()
+    ended = running.end()
+    expect_all_right_and_none_twice(ended)
+    assert losses(ended) == [victim]
 
 
 def zygote_of(running: Running, visitor: Visitor) -> int:

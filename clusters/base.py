@@ -58,6 +58,10 @@ class Cluster(ABC):
     async def stop(self) -> None:
         """Stop all nodes and remove what :meth:`start` made, whatever state they are in."""
 
+    @abstractmethod
+    def tidy(self) -> None:
+        """After :meth:`stop`, when every job has ended: remove the data that only a restart needs."""
+
     @property
     @abstractmethod
     def clock_models(self) -> dict[str, dict[str, Any]] | None:

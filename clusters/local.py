@@ -234,6 +234,13 @@ class LocalCluster(Cluster):
         await asyncio.gather(*keepers, return_exceptions=True)
         await asyncio.gather(*map(self._end, self._processes.values()))
 
+    def tidy(self) -> None:
+        for folder in (self._folder / name for name in self._names):
+            for segment in folder.glob("spool/*.spool"):
+                segment.unlink()
+            for staged in (folder / "centralized_scheduler", folder / "work"):
+                shutil.rmtree(staged, ignore_errors=True)
+
     async def _end(self, node: _Process) -> None:
         """Ask, then tell, then kill."""
         process = node.process

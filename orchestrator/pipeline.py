@@ -128,6 +128,7 @@ class Run(Audience):
             finally:
                 await self._cluster.stop()
             self._run.gather()
+        self._cluster.tidy()
 
     async def _phases(self, cluster: Cluster) -> None:
         for name in self._names:

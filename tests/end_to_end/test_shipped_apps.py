@@ -132,7 +132,7 @@ def test_every_node_is_a_process_with_its_own_port_folder_spool_and_clock(shippe
     assert sorted(event.node for event in started) == sorted(nodes)
     assert len({event.pid for event in started}) == len(nodes)
     for node in nodes:
-        assert list((shipped.folder.node(node) / "spool").glob("*.spool"))
+        assert (shipped.folder.node(node) / "spool").is_dir()
         assert (shipped.folder.node(node) / "timeline.page").is_file()
     lock = json.loads(shipped.folder.lock.read_text())
     drifts = {json.dumps(clock, sort_keys=True) for clock in lock["clock_models"].values()}

@@ -60,7 +60,7 @@ class Cluster(ABC):
 
     @abstractmethod
     def tidy(self) -> None:
-        """After :meth:`stop`, when every job has ended: remove the data that only a restart needs."""
+        """After :meth:`stop`, when every job has ended: remove what only a restart would need."""
 
     @property
     @abstractmethod

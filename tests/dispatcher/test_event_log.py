@@ -1,4 +1,4 @@
-"""A node's log: whole lines, repaired after a crash, followed from anywhere, kept on a full disk."""
+"""A node's log: whole lines, repaired after a crash, followed from anywhere, kept on full disks."""
 
 from __future__ import annotations
 

@@ -80,6 +80,14 @@ def format_duration(duration_ns: float) -> str:
     return _format(duration_ns, [(1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1, "ns")])
 
 
+def duration_at_least(duration_ns: int) -> str:
+    """69523746 → ``'69.6ms'``: rounded up to three digits, for :func:`parse_duration_ns`."""
+    step = max(1, 10 ** (len(str(duration_ns)) - 3))
+    rounded_ns = -(-duration_ns // step) * step
+    unit = next((unit for unit in ("s", "ms", "us") if rounded_ns >= _DURATIONS[unit]), "ns")
+    return f"{rounded_ns / _DURATIONS[unit]:.12g}{unit}"
+
+
 def format_size(size_bytes: float) -> str:
     """4096 → ``'4 KiB'``, for people."""
     return _format(size_bytes, [(2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "B")])

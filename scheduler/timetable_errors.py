@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from jupiter.app import App
 from jupiter.errors import InputError, raise_input_errors
-from jupiter.units import format_duration
+from jupiter.units import duration_at_least, format_duration
 from scheduler.timetable_load import node_loads_ns
 from scheduler.timetable_problem import TimetableProblem
 from scheduler.timing_chains import Chain
@@ -75,9 +75,9 @@ def explicit_too_early(
     """The author fires a stage before its input is certain to be there."""
     return InputError(
         f"stage {task!r} is set to fire {format_duration(offset_ns)} after the release, but its "
-        f"input from {parent!r} may take until {least_ns} ns, "
+        f"input from {parent!r} may take until {format_duration(least_ns)}, "
         f"{format_duration(least_ns - offset_ns)} later",
-        f"set its offset to {least_ns}ns or more, or leave the offset out",
+        f"set its offset to {duration_at_least(least_ns)} or more, or leave the offset out",
         file=problem.app.config,
         line=problem.app.tasks[task].line,
         field=f"tasks.{task}.timing.offset",
@@ -124,9 +124,10 @@ def check_deadlines(
         if end > deadline:
             errors.append(
                 InputError(
-                    f"stage {name!r} may end {end} ns after the release, "
+                    f"stage {name!r} may end {format_duration(end)} after the release, "
                     f"{format_duration(end - deadline)} after its deadline",
-                    f"set the deadline to {end}ns or more, or place its chain on faster nodes",
+                    f"set the deadline to {duration_at_least(end)} or more, or place its chain on "
+                    "faster nodes",
                     file=problem.app.config,
                     line=task.line,
                     field=f"tasks.{name}.timing.deadline",
@@ -154,8 +155,9 @@ def worst_end_ns(
 
 
 def _period_fix(shortest_period_ns: int, otherwise: str) -> str:
-    return f"set the period to {shortest_period_ns}ns or more, {otherwise}"
+    return f"set the period to {duration_at_least(shortest_period_ns)} or more, {otherwise}"
 
 
 def _timing_error(app: App, seen: str, fix: str) -> InputError:
-    return InputError(seen, fix, file=app.config, field="timing.period")
+    line = app.timing.line if app.timing is not None else None
+    return InputError(seen, fix, file=app.config, line=line, field="timing.period")

@@ -1,8 +1,8 @@
 """What the end-to-end tests share: the real command line, and tiny apps to run with it.
 
-Every ``jupiter`` that a test starts is its own process with its own folder of runs. Nothing here waits
-for a time to pass: tests wait for lines of output, for tasks that report at a gate, and for processes to
-end, each with a deadline far above what it takes.
+Every ``jupiter`` that a test starts is its own process with its own folder of runs. Nothing here
+waits for a time to pass: tests wait for lines of output, for tasks that report at a gate, and for
+processes to end, each with a deadline far above what it takes.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from gate import Gate  # noqa: E402
-from jupiter_command import Jupiter  # noqa: E402
+from gate import Gate
+from jupiter_command import Jupiter
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ class Running:
     def __init__(self, words: list[str], folder: Path, environment: dict[str, str]) -> None:
         self._known = {run.run_id for run in list_runs(folder / "runs")}
         self._folder = folder
-        self._stdout = tempfile.TemporaryFile("w+")
+        self._stdout = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by close()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "orchestrator.cli", *words],
             cwd=folder,
@@ -181,7 +181,9 @@ class Jupiter:
     def start(self, *words: str | Path, env: Mapping[str, str] | None = None) -> Running:
         path = os.environ.get("PYTHONPATH")
         environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("JUPITER_")},
+            **{
+                name: value for name, value in os.environ.items() if not name.startswith("JUPITER_")
+            },
             "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{path}" if path else str(REPOSITORY),
             MARKER: str(self.folder),
             "COLUMNS": "200",

@@ -114,13 +114,15 @@ def _pids() -> Iterator[int]:
 
 
 def _facts(pid: int) -> tuple[int, str, str, str] | None:
-    """(parent, command line, environment, working folder); None for a zombie or one that is gone."""
+    """(parent, command line, environment, working folder); None for what has ended."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
         state, parent = stat.rpartition(")")[2].split()[:2]
         if state == "Z":
             return None
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        command = (
+            Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        )
         environment = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace")
         return int(parent), command, environment, os.readlink(f"/proc/{pid}/cwd")
     except (FileNotFoundError, ProcessLookupError, PermissionError):

@@ -14,11 +14,10 @@ from tiny_apps import numbered_inputs, write_app
 from jupiter.events import Phase
 
 INTERRUPTED = 130
-SLOW_PROFILE = "profile"
 
 
 def app_with_a_gate(folder: Path, gate: Gate, *, held: str) -> Path:
-    """Two tasks and a service; ``work`` stops at the gate with the job whose content is ``held``."""
+    """Two tasks and a service; ``work`` stops at the gate with the job of content ``held``."""
     return write_app(
         folder / "held",
         {

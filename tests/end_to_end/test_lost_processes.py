@@ -13,7 +13,7 @@ from jupiter_command import Ended, Jupiter, Running
 from processes import child, children, new_child, parent_of, wait_for_end
 from tiny_apps import numbered_inputs, write_app
 
-from jupiter.events import JobDone, JobFailed, NodeLost, NodeStarted, TaskDone, TaskFailed
+from jupiter.events import JobDone, JobFailed, NodeLost, NodeStarted, TaskFailed
 
 JOBS = 10
 NODE, ZYGOTE, TIME_SERVICE = (
@@ -93,9 +93,7 @@ def relay(folder: Path, gate: Gate, holder: str, held: str) -> Path:
     )
 
 
-def start(
-    jupiter: Jupiter, gate: Gate, holder: str, held: str = "5"
-) -> tuple[Running, Visitor]:
+def start(jupiter: Jupiter, gate: Gate, holder: str, held: str = "5") -> tuple[Running, Visitor]:
     """The relay in the middle of its run, with one call held; the first job's is a trial."""
     app = relay(jupiter.folder, gate, holder, held)
     running = jupiter.start_run(app, "--mapping", jupiter.mapping(**PLACEMENT))
@@ -145,9 +143,7 @@ def test_a_node_that_is_killed_comes_back_and_loses_nothing(
 
 
 @pytest.mark.parametrize("victim", ["home", "node1", "node2"])
-def test_a_node_that_is_killed_twice_in_a_row_comes_back(
-    jupiter: Jupiter, gate: Gate, victim: str
-):
+def test_a_node_that_is_killed_twice_in_a_row_comes_back(jupiter: Jupiter, gate: Gate, victim: str):
     running, _ = start(jupiter, gate, "split")
     for _ in range(2):
         os.kill(running.node_pid(victim), signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""The three apps that ship, from the command line to the report: one run of each, looked at closely."""
+"""The three apps that ship, from the command line to the report: a run of each, looked at well."""
 
 from __future__ import annotations
 
@@ -204,9 +204,7 @@ def test_quiet_says_only_where_the_outputs_are(shared_jupiter: Jupiter):
 
 
 def test_network_monitoring_finds_exactly_the_known_anomalies(monitoring: Ended):
-    checked = script(
-        APPS / "network_monitoring" / "check_outputs.py", monitoring.folder.outputs
-    )
+    checked = script(APPS / "network_monitoring" / "check_outputs.py", monitoring.folder.outputs)
     assert checked.returncode == 0, checked.stdout
     assert checked.stdout.strip() == "all 12 windows are right"
 

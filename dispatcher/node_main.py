@@ -27,7 +27,8 @@ from jupiter.errors import JupiterError
 from jupiter.events import NodeStarted
 from qot.realtime import die_with_parent
 from qot.service_config import ServiceConfig
-from transport.connection import Connection, Listener
+from transport.connection import Connection
+from transport.listener import Listener
 from transport.tls import Credentials, client_context, server_context
 
 THREAD_SWITCH_S = 0.0005

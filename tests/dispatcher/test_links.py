@@ -25,8 +25,9 @@ from dispatcher.messages import (
 )
 from dispatcher.peer_link import PeerLink
 from jupiter.events import Stamp
-from transport.connection import Connection, Listener, connect
+from transport.connection import Connection, connect
 from transport.identity import Authority
+from transport.listener import Listener
 from transport.tls import Credentials, client_context, server_context
 
 HOST = "127.0.0.1"

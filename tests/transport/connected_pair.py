@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from transport.connection import Connection, Listener, connect
+from transport.connection import Connection, connect
+from transport.listener import Listener
 from transport.tls import Credentials, client_context, server_context
 
 HOST = "127.0.0.1"

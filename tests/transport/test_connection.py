@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transport import connection as connection_module
-from transport.connection import Connection, Listener, connect
+from transport.connection import Connection, connect
 from transport.frames import frame_head
+from transport.listener import Listener
 from transport.tls import client_context, server_context
 
 RunPair = Callable[[Callable[[Pair], Awaitable[None]]], None]

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatcher import home as home_module
+from dispatcher import output_writer as writer_module
 from dispatcher.content import Content
 from dispatcher.executors.base import File
-from dispatcher.home import OutputWriter, write_outputs
 from dispatcher.home_brain import Job
+from dispatcher.output_writer import OutputWriter, write_outputs
 
 NAMES = st.sampled_from(("x", "y", "a_x", "b_x", "a_2_x", "a_a_x"))
 FILES = st.lists(st.tuples(NAMES, st.binary(max_size=5)), max_size=4)
@@ -93,14 +93,14 @@ def test_nothing_appears_under_its_name_when_the_disk_refuses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half of one job fails; the others are written, and each is told how it went."""
-    real = home_module.write_outputs
+    real = writer_module.write_outputs
 
     def refuse_one(folder: Path, made: Job) -> dict[str, int]:
         if made.job == "job-2":
             raise OSError(28, "No space left on device", "job-2/x")
         return real(folder, made)
 
-    monkeypatch.setattr(home_module, "write_outputs", refuse_one)
+    monkeypatch.setattr(writer_module, "write_outputs", refuse_one)
     told: list[tuple[str, dict[str, int], str]] = []
 
     async def main() -> None:

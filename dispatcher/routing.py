@@ -36,7 +36,8 @@ def route_outputs(
     if policy == OutputPolicy.SCATTER:
         if len(outputs) != len(children):
             raise RoutingError(
-                f"{task} wrote {len(outputs)} files for its {len(children)} children "
+                f"{task} wrote {len(outputs)} file{'s' if len(outputs) != 1 else ''} for its "
+                f"{len(children)} children "
                 f"({', '.join(children)}); with the flag false it must write one file per child, "
                 "in their order"
             )

@@ -209,17 +209,21 @@ class NodeControl:
         }
         executor.submit(Call(request.task, "trial", 1, by_parent, firing), done)
         outcome = await ended
+        reason = outcome.reason
+        for file in outcome.outputs:
+            if not is_plain_name(file.name):
+                reason = f"it gave an output the name {file.name!r}"
         try:
-            content = Content.of(outcome.outputs)
+            content = Content.empty() if reason else Content.of(outcome.outputs)
         except ContentTooLargeError as error:
             return Refused(seen=f"{request.task}: {error}"), b""
         finally:
             outcome.release()
         result = TrialResult(
-            ok=outcome.ok,
+            ok=not reason,
             duration_ns=outcome.ended_ns - outcome.started_ns,
             files=list(content.entries),
-            reason=outcome.reason,
+            reason=reason,
             stderr_tail=outcome.stderr_tail,
             peak_memory_bytes=outcome.peak_memory_bytes,
         )

@@ -96,6 +96,7 @@ class LocalCluster(Cluster):
                 self._processes[name] = process
             async with asyncio.timeout(_START_TIMEOUT_S):
                 await together(*map(self._launch, self._processes.values()))
+            self.nodes = {name: self.nodes[name] for name in self._names}
         except TimeoutError:
             await self.stop()
             raise ClusterError(

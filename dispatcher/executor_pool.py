@@ -82,11 +82,19 @@ class ExecutorPool:
         request: Deploy,
         report: Callable[[ServiceEvent], None],
     ) -> None:
-        """Have ready what runs here and stop what was only tried here. Raises JupiterError."""
+        """Have ready what runs here and stop what was only tried here. Raises JupiterError.
+
+        A resident task that was tried starts again: its trials may be in what it remembers.
+        """
         self._placement = request.placement
         self._services_at = request.service_placement
         wanted = {plan.name: self._spec(plan) for plan in tasks}
-        unwanted = [task for task in self._executors if self._specs[task] != wanted.get(task)]
+        unwanted = [
+            task
+            for task in self._executors
+            if self._specs[task] != wanted.get(task)
+            or self._specs[task].executor != ExecutorKind.ISOLATED
+        ]
         await asyncio.gather(*(self._executors.pop(task).stop() for task in unwanted))
         results = await asyncio.gather(*map(self.started, wanted), return_exceptions=True)
         for result in results:

@@ -22,8 +22,9 @@ class LoopExecutor(ResidentExecutor):
     def _present(self, ident: int, call: Call) -> Work:
         files = []
         for parent, sent in call.by_parent:
+            head = f"{parent}_{self.spec.name}_"
             for file in sent:
-                name = f"{parent}_{self.spec.name}_{file.name}"
+                name = file.name if file.name.startswith(head) else head + file.name
                 if not is_plain_name(file.name) or not is_plain_name(name):
                     raise PresentationError(
                         f"the input file name {file.name!r} is not a plain file name"

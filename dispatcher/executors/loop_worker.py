@@ -30,7 +30,7 @@ class JobQueue:
     """The ``q`` of a v5 task: one job's names at a time, in parent order.
 
     A job is over when the task calls get, empty or qsize with nothing left to take. The files then
-    in ``pathout`` are its outputs, and ``pathin`` is emptied.
+    in ``pathout`` are its outputs, ``pathin`` is emptied, and the next job begins if it is there.
     """
 
     def __init__(self, node: Node, path_in: str, path_out: str) -> None:
@@ -44,12 +44,12 @@ class JobQueue:
         self._started_ns = 0
 
     def get(self, block: bool = True, timeout: float | None = None) -> str:
-        """The next file name; waits for it, whatever ``timeout`` says, unless block is False."""
+        """The next file name. Raises queue.Empty like queue.Queue."""
         if not self._names:
             self._conclude()
-            if not block:
-                raise queue.Empty
-            self._next_job()
+            self._next_job(timeout if block else 0)
+        if not self._names:
+            raise queue.Empty
         return self._names.popleft()
 
     def get_nowait(self) -> str:
@@ -65,6 +65,7 @@ class JobQueue:
     def qsize(self) -> int:
         if not self._names:
             self._conclude()
+            self._next_job(0)
         return len(self._names)
 
     def empty(self) -> bool:
@@ -76,9 +77,11 @@ class JobQueue:
     def task_done(self) -> None:
         """For loops written for queue.Queue; a job's end is told by the next ``get()``."""
 
-    def _next_job(self) -> None:
+    def _next_job(self, timeout_s: float | None) -> None:
         while not self._names:
             while not self._waiting:
+                if not self._node.has_work(timeout_s):
+                    return
                 work = self._node.receive()
                 if work is None:
                     raise NodeGone(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import select
 import socket
 
 from dispatcher.executors import processes, task_module
@@ -41,6 +42,12 @@ class Node:
             work = [call for body in bodies for call in decode_work(body)]
             if work:
                 return work
+
+    def has_work(self, timeout_s: float | None) -> bool:
+        """Whether receive() has something to take in, be it the wish for an end, before the
+        timeout; None waits for it.
+        """
+        return bool(select.select([self._connection], [], [], timeout_s)[0])
 
     def send(self, results: list[Result]) -> None:
         """Report calls that have ended. A node that is gone is noticed by the next receive()."""

@@ -110,7 +110,8 @@ class ServiceRunner:
             await asyncio.wait_for(asyncio.shield(worker.ended), STOP_GRACE_S)
         except TimeoutError:
             worker.signal(signal.SIGKILL)
-        self._report(await worker.ended)
+        await worker.ended
+        self._worker = None
 
     async def _spawn(self, restarts: int) -> Worker:
         spec = self.spec

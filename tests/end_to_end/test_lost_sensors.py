@@ -36,7 +36,7 @@ def fusion_with_a_gate(folder: Path, gate: Gate) -> Path:
     )
 
 
-GATED = '''
+GATED = """
 
 
 from gate import hold
@@ -49,7 +49,7 @@ class Stage(_Fuse):
         if job.endswith("-000004"):
             hold(job)
         return super().process(job, inputs)
-'''
+"""
 
 
 def expect_every_job_ended_with_a_reason(ended: Ended) -> None:

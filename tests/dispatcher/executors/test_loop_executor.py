@@ -45,7 +45,7 @@ def test_a_join_of_two_parents_in_parent_order(bench):
     [
         "name = q.get()",
         "name = q.get_nowait() if not q.empty() else q.get()",
-        "name = q.get(timeout=1)",
+        "name = q.get(timeout=1000)",
         "name = q.get() if q.qsize() else q.get(True, 1)",
     ],
 )
@@ -63,6 +63,40 @@ def test_every_way_to_ask_the_queue_ends_a_job(bench, take):
     job = {"a": [File("x_y", b"1"), File("z", b"1")]}
     for outcome in bench.outcomes("ask", job, job, kind="loop"):
         assert list(bench.contents(outcome)) == ["a_tool_x_y", "a_tool_z"]
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        "if q.empty(): continue",
+        "if not q.qsize(): continue",
+        "try: q.put(q.get(timeout=0.001))\n                except queue.Empty: continue",
+        "try: q.put(q.get_nowait())\n                except queue.Empty: continue",
+    ],
+)
+def test_a_loop_may_poll(bench, wait):
+    bench.script(
+        "poll.py",
+        f"""
+        import queue
+        def task(q, pathin, pathout, task_name):
+            while True:
+                {wait}
+                name = q.get()
+                open(f"{{pathout}}/{{name}}", "w").close()
+        """,
+    )
+    jobs = [{"a": [File("x", b"1")]}, {"a": [File("y", b"1"), File("z", b"1")]}]
+    first, second = bench.outcomes("poll", *jobs, kind="loop")
+    assert list(bench.contents(first)) == ["a_tool_x"]
+    assert sorted(bench.contents(second)) == ["a_tool_y", "a_tool_z"]
+
+
+def test_files_of_another_loop_keep_their_name(bench):
+    bench.script("copy.py", COPY)
+    job = {"a": [File("a_tool_last", b"1")]}
+    (outcome,) = bench.outcomes("copy", job, kind="loop")
+    assert bench.contents(outcome)["tool_left_out"] == b"1 left ['a:1']"
 
 
 def test_a_name_that_is_put_back_comes_again_after_the_others(bench):

@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 import shutil
+import socket
 import sys
 import traceback
 from collections.abc import Sequence
@@ -40,22 +41,22 @@ _MOST_RESTARTS = 20
 class _Process:
     """One node process and what it takes to start it again as it was."""
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, port: int) -> None:
         self.name = name
         self.folder = folder
         self.process: asyncio.subprocess.Process | None = None
         self.handle: NodeHandle | None = None
         self.keeper: asyncio.Task[None] | None = None
         self.restarts = 0
-        self.port = 0
+        self.port = port
         self.udp_port = 0
 
 
 class LocalCluster(Cluster):
     """names are the nodes; folder has one folder per node below it.
 
-    seed decides the emulated clocks. first_port 0 lets the system choose; otherwise the nodes take
-    first_port, first_port + 1, … in the order of names.
+    seed decides the emulated clocks. ports is the range to take the nodes' ports from, both ends
+    included, in the order of names; None lets the system choose.
     """
 
     one_machine = True
@@ -67,13 +68,13 @@ class LocalCluster(Cluster):
         *,
         timeline: str,
         seed: int,
-        first_port: int = 0,
+        ports: tuple[int, int] | None = None,
     ) -> None:
         self.nodes: dict[str, NodeHandle] = {}
         self._names = list(names)
         self._folder = folder
         self._timeline = timeline
-        self._first_port = first_port
+        self._ports = ports
         self._key_hex = secrets.token_hex(32)
         self._clocks = emulated_clocks(names, seed)
         self._processes: dict[str, _Process] = {}
@@ -84,16 +85,16 @@ class LocalCluster(Cluster):
         return {name: model.as_dict() for name, model in self._clocks.items()}
 
     async def start(self) -> None:
+        count = len(self._names)
+        ports = [0] * count if self._ports is None else free_ports(*self._ports, count)
         authority = Authority(self._folder.parent.name)
         self._context = client_context(authority.issue(ROOF, self._folder / ".roof-keys"))
         try:
-            for place, name in enumerate(self._names):
+            for name, port in zip(self._names, ports, strict=True):
                 folder = self._folder / name
                 folder.mkdir(parents=True, exist_ok=True)
                 authority.issue(name, folder / "keys")
-                process = _Process(name, folder)
-                process.port = self._first_port + place if self._first_port else 0
-                self._processes[name] = process
+                self._processes[name] = _Process(name, folder, port)
             async with asyncio.timeout(_START_TIMEOUT_S):
                 await together(*map(self._launch, self._processes.values()))
             self.nodes = {name: self.nodes[name] for name in self._names}
@@ -265,6 +266,24 @@ def emulated_clocks(names: Sequence[str], seed: int) -> dict[str, ClockModel]:
     """A quartz of its own for each node, all within the stated drift."""
     epoch_ns = monotonic_ns()
     return {name: ClockModel.emulate(seed, name, epoch_ns) for name in names}
+
+
+def free_ports(first: int, last: int, count: int) -> list[int]:
+    """The lowest ``count`` ports from first to last that nobody listens on. Raises InputError."""
+    free = []
+    for port in range(first, last + 1):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((HOST, port))
+            free.append(port)
+        if len(free) == count:
+            return free
+    raise InputError(
+        f"{len(free)} of the ports {first}-{last} can be had for {count} nodes; the others are in "
+        "use or reserved",
+        "end what uses them, choose another range, or leave it out",
+        field="PORT_RANGE",
+    )
 
 
 def _environment() -> dict[str, str]:

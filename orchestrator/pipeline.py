@@ -109,13 +109,12 @@ class Run(Audience):
             signal.SIGTERM, lambda: signal.raise_signal(signal.SIGINT)
         )
         self._phase("start", f"{len(self._names)} nodes")
-        ports = self._in.settings.port_range
         self._cluster = LocalCluster(
             self._names,
             self._run.nodes,
             timeline=self._timeline,
             seed=self._in.seed,
-            first_port=ports[0] if ports else 0,
+            ports=self._in.settings.port_range,
         )
         for warning in self._in.warnings:
             self._notice("warning", warning)

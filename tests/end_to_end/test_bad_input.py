@@ -303,6 +303,7 @@ def test_a_port_in_use_is_named_and_nothing_stays(jupiter: Jupiter, good_app: Pa
         ended = jupiter.run(good_app, nodes=1, env={"JUPITER_PORT_RANGE": f"{port}-{port}"})
     expect_message(ended, file=None, words=str(port))
     assert "in use" in ended.stderr
+    assert "PORT_RANGE" in ended.stderr
     expect_nothing_started(jupiter)
 
 

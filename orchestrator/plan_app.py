@@ -23,6 +23,7 @@ from orchestrator.planning import (
 )
 from orchestrator.profile_phase import STORE
 from profilers.link_model import fit_link
+from profilers.task_model import node_speeds, predict_missing
 from qot.clock import unix_ns
 from scheduler.schedule import Schedule
 
@@ -40,7 +41,12 @@ def plan_app(options: RunOptions) -> Plan:
     nodes = [HOME, *(name for name in inputs.nodes if name != HOME)]
     notices = list(inputs.warnings)
     known = _known_profiles(options.runs or inputs.settings.runs_path, app)
-    profiles, assumed = fill_gaps(app, nodes, _complete(known, nodes))
+    profiles, assumed = fill_gaps(app, nodes, _complete(known, app, nodes))
+    measured_on = {HOME, *(node for _, node in known.tasks)}
+    if known.tasks and (others := [node for node in nodes if node not in measured_on]):
+        notices.append(
+            f"no run of this app had {', '.join(others)}: task times there are predicted"
+        )
     if assumed:
         notices.append(f"task costs are assumed for {', '.join(assumed)}; a run measures them")
     clock_error_ns = dict.fromkeys(nodes, ASSUMED_CLOCK_ERROR_NS)
@@ -94,8 +100,10 @@ def _known_profiles(runs: Path, app: App) -> Profiles:
         return store.latest(app.name, content_hash(app))
 
 
-def _complete(known: Profiles, nodes: Sequence[str]) -> Profiles:
-    """Assume a common network for unmeasured links, a share of this machine for nodes."""
+def _complete(known: Profiles, app: App, nodes: Sequence[str]) -> Profiles:
+    """Assume a common network for unmeasured links, a share of this machine for unmeasured nodes;
+    predict what tasks that were measured somewhere take elsewhere.
+    """
     cores = max(1, len(os.sched_getaffinity(0)) // max(1, len(nodes) - 1))
     links = {
         (source, target): known.links.get((source, target)) or fit_link(source, target, [], 0)
@@ -108,7 +116,7 @@ def _complete(known: Profiles, nodes: Sequence[str]) -> Profiles:
         or NodeProfile(node=node, cores=cores, memory_bytes=1 << 30, load=0.0)
         for node in nodes
     }
-    tasks = {key: profile for key, profile in known.tasks.items() if key[1] in nodes}
+    tasks = predict_missing(known.tasks, app.tasks, nodes, node_speeds(known.tasks.values()))
     return Profiles(links=links, nodes=facts, tasks=tasks)
 
 

@@ -293,3 +293,11 @@ def test_new_writes_an_app_that_runs_as_it_is(jupiter: Jupiter):
     jupiter("new", "mine").expect(0)
     ended = jupiter.run(jupiter.folder / "mine", nodes=2).expect(0)
     assert ended.json["jobs"]["done"] == ended.json["jobs"]["expected"] == 3
+
+
+def test_plan_for_nodes_that_no_run_had_predicts_and_says_so(jupiter: Jupiter):
+    jupiter.run(APPS / "hello", nodes=2).expect(0)
+    ended = jupiter("plan", APPS / "hello", "--nodes", jupiter.nodes(4), "--json").expect(0)
+    assert set(ended.json["placement"].values()) <= {"node1", "node2", "node3"}
+    notices = [text for text in ended.json["notices"] if "predicted" in text]
+    assert notices == ["no run of this app had node2, node3: task times there are predicted"]

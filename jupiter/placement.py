@@ -6,6 +6,7 @@ must be.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Collection, Mapping
@@ -30,6 +31,8 @@ def read_placement(path: Path, app: App, nodes: Collection[str]) -> dict[str, st
 
 def write_placement(path: Path, placement: Mapping[str, str]) -> None:
     """Write ``{"task": "node"}``; the file is complete before its name appears."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     part = path.with_name(f".{path.name}.part")
     part.write_text(json.dumps(dict(placement), indent=2) + "\n", encoding="utf-8")
     os.replace(part, path)

@@ -14,6 +14,7 @@ last line of the log that was cut off is no event. Not safe for two writers of `
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -156,7 +157,7 @@ class RunFolder:
 def create_run(runs: Path, app: str, *, now: datetime | None = None) -> RunFolder:
     """Make a new, empty run folder below ``runs``; its name sorts by time.
 
-    Raises JupiterError when the folder can't be made (full disk, no permission).
+    Raises InputError when no folder can be made there, OSError when the disk is full.
     """
     moment = (now or datetime.now(UTC)).astimezone(UTC)
     name = re.sub(r"[^A-Za-z0-9_.]+", "_", app).strip("._") or "app"
@@ -166,9 +167,12 @@ def create_run(runs: Path, app: str, *, now: datetime | None = None) -> RunFolde
             path.mkdir(parents=True)
         folder.events.touch()
     except OSError as error:
-        raise JupiterError(
-            f"can't make the run folder {folder.path}: {error.strerror}; "
-            "choose another place with --runs DIR"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise InputError(
+            f"no run folder can be made there: {error.strerror}",
+            "name a folder that you can write to, with --runs DIR or RUNS_PATH",
+            file=runs,
         ) from error
     return folder
 

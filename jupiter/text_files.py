@@ -18,10 +18,10 @@ def read_text(path: Path, what: str) -> str:
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
-        raise InputError(f"there is no {what}", f"make the file {path.name}", file=path) from None
+        raise InputError(f"there is no {what}", _missing_fix(path), file=path) from None
     except IsADirectoryError:
         raise InputError(
-            f"a folder is where the {what} should be", f"make {path.name} a text file", file=path
+            f"a folder is where the {what} should be", "name a file, not its folder", file=path
         ) from None
     except OSError as error:
         raise InputError(
@@ -30,6 +30,15 @@ def read_text(path: Path, what: str) -> str:
             file=path,
         ) from error
     return decode_text(raw, path)
+
+
+def _missing_fix(path: Path) -> str:
+    """The nearest file beside a missing one, or where the path leads nowhere."""
+    folder = path.parent
+    if not folder.is_dir():
+        return f"mend the path: there is no folder {folder}"
+    names = [other.name for other in folder.iterdir() if other.is_file()]
+    return suggestion(path.name, names, f"write {path.name}, or mend its name")
 
 
 def decode_text(raw: bytes, path: Path) -> str:

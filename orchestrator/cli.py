@@ -12,12 +12,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.console import exits, print_json, print_page, say
+from orchestrator.console import exits, print_json, print_page, say, writes_to
 from orchestrator.options import RunOptions, find_config
 
 if TYPE_CHECKING:
+    from jupiter.app import App
     from jupiter.run_folder import RunFolder
+    from jupiter.settings import Settings
     from orchestrator.progress import Progress
+
+PICTURES = (".svg", ".png", ".pdf", ".jpg", ".jpeg")
+"""Endings by which a file's name is told from a folder's."""
 
 app = typer.Typer(
     name="jupiter",
@@ -47,8 +52,19 @@ Scheduler = Annotated[
 Mapping = Annotated[
     Path | None, typer.Option(metavar="FILE", help='Use this placement: {"task": "node"}.')
 ]
-Jobs = Annotated[int | None, typer.Option(metavar="N", min=1, help="How many jobs to stream.")]
-Seed = Annotated[int | None, typer.Option(metavar="N", min=0, help="For every random choice.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="How many jobs to stream; the input files are repeated or cut to fit. "
+        "Default: each file once.",
+    ),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=0, max=2**63 - 1, help="For every random choice. Default: 1."),
+]
 Runs = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Where the run folders are. Default: runs.")
 ]
@@ -140,20 +156,34 @@ def check(
     with exits(as_json):
         from jupiter.app_check import check_app
         from jupiter.app_formats import load_app
+        from jupiter.settings import load_settings
 
-        loaded = load_app(_app_folder(app_folder, find_config(config)))
+        settings = load_settings(find_config(config))
+        folder = app_folder or _app_of(settings)
+        loaded = load_app(folder, home_child=settings.home_child or None)
         check_app(loaded)
-        pictures: list[Path] = []
-        if not no_draw:
-            from orchestrator.dag_picture import draw_app
-
-            pictures = draw_app(loaded, draw or Path("drawings") / loaded.name)
+        pictures = [] if no_draw else _draw(loaded, draw)
         from orchestrator.check_text import check_figures, check_text
 
         if as_json:
             print_json(check_figures(loaded, pictures))
         else:
             print_page(check_text(loaded, pictures))
+
+
+def _draw(loaded: App, named: Path | None) -> list[Path]:
+    from jupiter.errors import InputError
+    from orchestrator.dag_picture import draw_app
+
+    if named is not None and named.suffix.lower() in PICTURES and not named.is_dir():
+        raise InputError(
+            f"{named} is a file's name, but --draw takes a folder",
+            f"write --draw {named.parent}: it gets dag.svg and dag.png",
+            field="--draw",
+        )
+    folder = named or Path("drawings") / loaded.name
+    with writes_to(folder, "name a folder that you can write to, or say --no-draw", "--draw"):
+        return draw_app(loaded, folder)
 
 
 @app.command()
@@ -196,7 +226,8 @@ def plan(
 
         made = plan_app(_options(app_folder, nodes, config, scheduler, mapping, None, seed, runs))
         if save is not None:
-            write_placement(save, made.placement)
+            with writes_to(save, "name a file in a folder that is there and yours", "--save"):
+                write_placement(save, made.placement)
         if as_json:
             print_json(made.as_dict())
         else:
@@ -293,13 +324,17 @@ def _app_folder(app_folder: Path | None, config: Path | None) -> Path:
     """The APP folder that was named, else the one of the settings."""
     if app_folder is not None:
         return app_folder
-    from jupiter.errors import InputError
     from jupiter.settings import load_settings
 
-    named = load_settings(config).app_path
-    if named is None:
+    return _app_of(load_settings(config))
+
+
+def _app_of(settings: Settings) -> Path:
+    from jupiter.errors import InputError
+
+    if settings.app_path is None:
         raise InputError("no APP folder was named", "name one, or set APP_PATH in the settings")
-    return named
+    return settings.app_path
 
 
 def _runs_folder(runs: Path | None, config: Path | None) -> Path:

@@ -15,6 +15,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -86,6 +87,22 @@ def exits(as_json: bool, hint: Callable[[], str] = str) -> Iterator[None]:
         _complain(as_json, [_plain(seen, fix)], f"{seen}\n  fix: {fix}", 1)
     except Exception as error:
         _fault(as_json, error)
+
+
+@contextmanager
+def writes_to(path: Path, fix: str, option: str | None = None) -> Iterator[None]:
+    """Turn a place that can't be written, which the user chose, into an InputError.
+
+    A full disk stays what it is: the place was not at fault.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise
+        raise InputError(
+            f"can't be written: {error.strerror}", fix, file=path, field=option
+        ) from error
 
 
 def error_list(error: JupiterError) -> list[dict[str, object]]:

@@ -5,10 +5,11 @@ The files are in ``orchestrator/skeleton``, so that they are linted and tested l
 
 from __future__ import annotations
 
+import errno
 import re
 from pathlib import Path
 
-from jupiter.errors import InputError, JupiterError
+from jupiter.errors import InputError
 
 SKELETON = Path(__file__).with_name("skeleton")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -18,8 +19,8 @@ _PLACEHOLDER = "my_app"
 def new_app(folder: Path) -> list[Path]:
     """Write the skeleton to ``folder``, named after it; gives the files in reading order.
 
-    Raises InputError when the folder is there and not empty, or its name can't be an app's;
-    JupiterError when it can't be written.
+    Raises InputError when the folder is there and not empty, can't be written, or has a name that
+    can't be an app's; OSError when the disk is full.
     """
     name = folder.resolve().name
     if not NAME.fullmatch(name):
@@ -28,7 +29,7 @@ def new_app(folder: Path) -> list[Path]:
             "use letters, digits, '_', '-' and '.', and begin with a letter or digit",
         )
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file", "choose another name")
+        raise InputError("a file of that name is there", "choose another name", file=folder)
     if folder.is_dir() and any(folder.iterdir()):
         raise InputError(
             f"{folder} is there already and not empty",
@@ -43,7 +44,13 @@ def new_app(folder: Path) -> list[Path]:
             target.write_text(text, encoding="utf-8")
             written.append(target)
     except OSError as error:
-        raise JupiterError(f"can't write the app to {folder}: {error.strerror}") from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise InputError(
+            f"the app can't be written there: {error.strerror}",
+            "name a folder that you can write to",
+            file=folder,
+        ) from error
     return written
 
 

@@ -77,6 +77,45 @@ def test_check_names_what_is_wrong() -> None:
     assert not Path("drawings").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "place", "fix"),
+    [
+        ("check demo --draw a_file", "a_file: --draw", "--no-draw"),
+        ("check demo --draw a_file/art", "a_file/art: --draw", "--no-draw"),
+        ("check demo --draw art/dag.svg", "--draw", "write --draw art"),
+        ("check demo --config demo", "demo", "not its folder"),
+        ("check demo --config demo/app.yml", "demo/app.yml", "'app.yaml'"),
+        ("check demo --config nowhere/a.py", "nowhere/a.py", "no folder nowhere"),
+        ("plan demo --save a_file/m.json", "a_file/m.json: --save", "a folder that is there"),
+        ("plan demo --save nowhere/m.json", "nowhere/m.json: --save", "a folder that is there"),
+        ("plan demo --save demo", "demo: --save", "name a file"),
+        ("plan demo --mapping demo", "demo", "not its folder"),
+        ("plan demo --nodes nowhere.txt", "nowhere.txt", "write nowhere.txt"),
+        ("run demo --runs a_file", "a_file", "--runs DIR"),
+        ("new a_file", "a_file", "another name"),
+        ("new a_file/app", "a_file/app", "write to"),
+    ],
+)
+def test_a_slip_in_a_path_is_the_users_and_names_the_fix(words: str, place: str, fix: str) -> None:
+    jupiter("new", "demo")
+    Path("a_file").touch()
+    before = sorted(Path().rglob("*"))
+    done = jupiter(*words.split())
+    assert done.exit_code == 2, done.stderr
+    said, _, what_to_do = done.stderr.partition("\n  fix: ")
+    assert said.startswith(f"{place}: ")
+    assert fix in what_to_do
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_check_judges_with_the_settings() -> None:
+    jupiter("new", "demo")
+    Path("jupiter_config.py").write_text("WINDO = 4\n")
+    done = jupiter("check", "demo")
+    assert done.exit_code == 2
+    assert "jupiter_config.py:1: WINDO" in done.stderr
+
+
 def test_new_does_not_overwrite() -> None:
     jupiter("new", "demo")
     done = jupiter("new", "demo", "--json")

@@ -62,7 +62,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not empty"):
         new_app(tmp_path / "app")
     assert [path.name for path in (tmp_path / "app").iterdir()] == ["mine.txt"]
-    with pytest.raises(InputError, match="is a file"):
+    with pytest.raises(InputError, match="a file of that name"):
         new_app(tmp_path / "app" / "mine.txt")
 
 

@@ -7,6 +7,7 @@ Durations are integer nanoseconds, sizes are bytes, rates are bit/s. A bare numb
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from fractions import Fraction
 
 _NUMBER = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*([A-Za-zµ/]*)\s*")
@@ -62,22 +63,41 @@ def parse_rate_bit_s(text: object) -> int:
 
 
 def format_number(value: float) -> str:
-    """2430.7 → ``'2430'``, 0.12345 → ``'0.123'``: three significant digits, never an exponent."""
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    """2430.7 → ``'2431'``, 0.12345 → ``'0.123'``: three significant digits, never an exponent."""
+    return f"{value:.0f}" if _rounded(value) >= 1000 else f"{Decimal(f'{value:.3g}'):f}"
 
 
-def _format(value: float, steps: list[tuple[float, str]]) -> str:
-    for scale, unit in steps:
-        if abs(value) >= scale:
-            return f"{format_number(value / scale)} {unit}"
-    return f"{format_number(value)} {steps[-1][1]}"
+def _rounded(value: float) -> float:
+    return abs(float(f"{value:.3g}"))
+
+
+Scale = tuple[int, str]
+"""How many of the smallest unit make one of a larger, and the larger one's name."""
+
+_DURATION_SCALES: tuple[Scale, ...] = ((10**9, "s"), (10**6, "ms"), (10**3, "µs"), (1, "ns"))
+_SIZE_SCALES: tuple[Scale, ...] = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "B"))
+_RATE_SCALES: tuple[Scale, ...] = (
+    (10**9, "Gbit/s"), (10**6, "Mbit/s"), (10**3, "kbit/s"), (1, "bit/s"),
+)  # fmt: skip
+
+
+def scale_for(value: float, scales: tuple[Scale, ...] = _DURATION_SCALES) -> Scale:
+    """The largest unit of which ``value``, rounded to three digits, holds one; else the smallest.
+
+    So what is rounded up carries: 999.7 µs is 1 ms.
+    """
+    fitting = (scale for scale in scales if _rounded(value / scale[0]) >= 1)
+    return next(fitting, scales[-1])
+
+
+def _format(value: float, scales: tuple[Scale, ...]) -> str:
+    scale, unit = scale_for(value, scales)
+    return f"{format_number(value / scale)} {unit}"
 
 
 def format_duration(duration_ns: float) -> str:
     """1500000 → ``'1.5 ms'``; three significant digits, for people."""
-    if abs(duration_ns) >= 1e12:
-        return f"{duration_ns / 1e9:.0f} s"
-    return _format(duration_ns, [(1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1, "ns")])
+    return _format(duration_ns, _DURATION_SCALES)
 
 
 def duration_at_least(duration_ns: int) -> str:
@@ -90,9 +110,9 @@ def duration_at_least(duration_ns: int) -> str:
 
 def format_size(size_bytes: float) -> str:
     """4096 → ``'4 KiB'``, for people."""
-    return _format(size_bytes, [(2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "B")])
+    return _format(size_bytes, _SIZE_SCALES)
 
 
 def format_rate(rate_bit_s: float) -> str:
     """10000000 → ``'10 Mbit/s'``, for people."""
-    return _format(rate_bit_s, [(1e9, "Gbit/s"), (1e6, "Mbit/s"), (1e3, "kbit/s"), (1, "bit/s")])
+    return _format(rate_bit_s, _RATE_SCALES)

@@ -9,9 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from jupiter.units import format_duration, format_number
-
-_UNITS = ((10**9, "s"), (10**6, "ms"), (10**3, "µs"), (1, "ns"))
+from jupiter.units import format_duration, format_number, scale_for
 
 WIDTH = 100
 """Pages fit this many columns."""
@@ -64,9 +62,7 @@ def together(figures: Mapping[str, int] | None, *names: str) -> str:
     if figures is None:
         return "–"
     values = [figures[f"{name}_ns"] for name in names]
-    scale, unit = next(
-        (scale, unit) for scale, unit in _UNITS if max(values) >= scale or unit == "ns"
-    )
+    scale, unit = scale_for(max(values))
     return " / ".join(format_number(value / scale) for value in values) + f" {unit}"
 
 

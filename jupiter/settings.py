@@ -2,7 +2,9 @@
 
 The file is Python to look at and to edit, but it is never executed (:mod:`jupiter.literals`). Every
 setting can be overridden by the environment: ``JUPITER_`` and its name, for example
-``JUPITER_WINDOW=4``. Relative paths count from the file's folder. Unknown names are errors.
+``JUPITER_WINDOW=4``. Relative paths count from the file's folder. Unknown names in the file are
+errors. In the environment those that are nearly a setting are errors, too, and others are warned
+of: Kubernetes makes ``JUPITER_PORT`` and the like for a service that is called jupiter.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from jupiter.errors import InputError, raise_input_errors
 from jupiter.literals import Constants, read_constants
-from jupiter.text_files import suggestion
+from jupiter.text_files import nearest, suggestion
 
 PREFIX = "JUPITER_"
 
@@ -71,6 +73,20 @@ def _nothing(value: object) -> object:
     return None if value == "" else value
 
 
+TAKES = {
+    "window": "a whole number from 1 to 100000, such as 8",
+    "seed": "a whole number that is not negative, such as 1",
+    "static_mapping": "True or False",
+    "port_range": "a range such as '20000-20099'",
+}
+"""What a setting takes, where that is not text."""
+
+OF_TASKS = frozenset({"JUPITER_JOB", "JUPITER_ATTEMPT", "JUPITER_FIRING"})
+"""What a task finds in its environment; a task may call ``jupiter``."""
+
+Place = tuple[Path | None, int | None]
+"""Where a value is from: file and line, or neither for the environment."""
+
 Text = Annotated[str | None, BeforeValidator(_nothing)]
 
 
@@ -110,9 +126,15 @@ class Settings(BaseModel):
     source: Path | None = None
     """The file that was read."""
     warnings: tuple[str, ...] = ()
+    places: dict[str, Place] = Field(default_factory=dict)
+    """Where each setting that was made is from."""
+
+    def error(self, name: str, seen: str, fix: str) -> InputError:
+        """An error that names where the setting was made."""
+        return _error(name, seen, fix, self.places)
 
 
-_INTERNAL = ("here", "images", "source", "warnings")
+_INTERNAL = ("here", "images", "source", "warnings", "places")
 _KNOWN = tuple(name.upper() for name in Settings.model_fields if name not in _INTERNAL)
 
 
@@ -142,17 +164,19 @@ def load_settings(path: Path | None, environment: Mapping[str, str] | None = Non
                     field=name,
                 )
             )
-    where = {name.lower(): (path, found.lines.get(name)) for name in found.lines}
-    overrides = _overrides(env, errors)
-    where.update(dict.fromkeys(overrides, (None, None)))
+    places: dict[str, Place] = {name.lower(): (path, line) for name, line in found.lines.items()}
+    overrides, warnings = _overrides(env, errors)
+    places.update(dict.fromkeys(overrides, (None, None)))
     values.update(overrides)
     # An environment variable that is not set leaves the default.
     values = {name: value for name, value in values.items() if value is not None}
     here = (path.parent if path is not None else Path()).resolve()
     try:
-        settings = Settings(here=here, images=images, source=path, **values)
+        settings = Settings(
+            here=here, images=images, source=path, warnings=warnings, places=places, **values
+        )
     except ValidationError as error:
-        errors += [_input_error(item, where) for item in error.errors()]
+        errors += [_input_error(item, places) for item in error.errors()]
         raise_input_errors(errors)
         raise
     raise_input_errors(errors)
@@ -165,10 +189,14 @@ def load_settings(path: Path | None, environment: Mapping[str, str] | None = Non
     )
 
 
-def _overrides(environment: Mapping[str, str], errors: list[InputError]) -> dict[str, str]:
+def _overrides(
+    environment: Mapping[str, str], errors: list[InputError]
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The values by setting, and warnings of variables that look like settings and are none."""
     found = {}
+    warnings = []
     for name, value in environment.items():
-        if not name.startswith(PREFIX):
+        if not name.startswith(PREFIX) or name in OF_TASKS:
             continue
         setting = name.removeprefix(PREFIX)
         if setting in _KNOWN:
@@ -181,30 +209,30 @@ def _overrides(environment: Mapping[str, str], errors: list[InputError]) -> dict
                     field=name,
                 )
             )
-    return found
+        else:
+            near = nearest(setting, _KNOWN)
+            meant = f"; did you mean {PREFIX}{near}?" if near else ""
+            warnings.append(f"{name} in the environment is no setting and does nothing{meant}")
+    return found, tuple(sorted(warnings))
 
 
 def _near_miss(setting: str) -> str | None:
-    """A setting that is only a slip away; other JUPITER_ variables belong to other programs."""
+    """A setting that is only a slip away."""
     found = difflib.get_close_matches(setting, _KNOWN, n=1, cutoff=0.85)
     return found[0] if found else None
 
 
-def _shown(name: str, file: Path | None) -> str:
-    return name.upper() if file is not None else PREFIX + name.upper()
+def _error(name: str, seen: str, fix: str, places: Mapping[str, Place]) -> InputError:
+    file, line = places.get(name, (None, None))
+    shown = name.upper() if file is not None else PREFIX + name.upper()
+    return InputError(seen, fix, file=file, line=line, field=shown)
 
 
-def _input_error(item: Any, where: Mapping[str, tuple[Path | None, int | None]]) -> InputError:
+def _input_error(item: Any, places: Mapping[str, Place]) -> InputError:
     name = str(item["loc"][0])
-    file, line = where.get(name, (None, None))
     if item["type"] == "value_error":
         said, _, fix = str(item["ctx"]["error"]).partition(": ")
-        return InputError(said, fix, file=file, line=line, field=_shown(name, file))
+        return _error(name, said, fix, places)
     message = item["msg"][0].lower() + item["msg"][1:]
-    return InputError(
-        f"{item['input']!r}: {message}",
-        "see the comments in jupiter_config.py for what it takes",
-        file=file,
-        line=line,
-        field=_shown(name, file),
-    )
+    takes = TAKES.get(name, "text in quotes")
+    return _error(name, f"{item['input']!r}: {message}", f"write {takes}, or leave it out", places)

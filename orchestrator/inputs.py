@@ -19,6 +19,8 @@ from scheduler import registry
 
 LOCAL_NODES = 4
 """Home and three more."""
+STATIC = "static"
+"""The scheduler that takes what the app says."""
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1", socket.gethostname())
 
 
@@ -45,13 +47,12 @@ def read_inputs(options: RunOptions) -> Inputs:
     check_pins(app, nodes)
     _check_ports(settings, nodes)
     name = options.scheduler or settings.scheduler
-    _check_scheduler(name, None if options.scheduler else settings.source)
+    _check_scheduler(options.scheduler, settings)
     placement = None
     if options.mapping is not None:
         placement = read_placement(options.mapping, app, nodes)
-    elif settings.static_mapping:
-        placement = app.static_placement
-        check_placement(placement, app, nodes)
+    elif name == STATIC or (settings.static_mapping and options.scheduler is None):
+        placement = _own_placement(app, nodes)
     return Inputs(
         app=app,
         nodes=nodes,
@@ -83,14 +84,30 @@ def _nodes(named: Path | None, settings: Settings) -> tuple[NodeList, tuple[str,
     return nodes, (*nodes.warnings, here)
 
 
-def _check_scheduler(name: str, settings_file: Path | None) -> None:
-    """Raises InputError, with the settings file when the name is from there."""
+def _own_placement(app: App, nodes: NodeList) -> dict[str, str]:
+    """The placement that comes with the app: pins, and what Jupiter's folders say."""
+    pins = {task.name: task.node for task in app.tasks.values() if task.node is not None}
+    placement = pins | app.static_placement
+    missing = [task for task in app.tasks if task not in placement]
+    if missing:
+        raise InputError(
+            f"a static mapping is asked for, but the app says no node for {', '.join(missing)}",
+            "say there where each task runs, give --mapping FILE, or name a scheduler: "
+            "--scheduler heft",
+            file=app.config,
+        )
+    check_placement(placement, app, nodes)
+    return placement
+
+
+def _check_scheduler(named: str | None, settings: Settings) -> None:
+    """Raises InputError, with the option or the setting that the name is from."""
     try:
-        registry.get(name)
+        registry.get(named or settings.scheduler)
     except InputError as error:
-        if settings_file is None:
-            raise
-        raise InputError(error.seen, error.fix, file=settings_file, field="SCHEDULER") from error
+        if named is not None:
+            raise InputError(error.seen, error.fix, field="--scheduler") from error
+        raise settings.error("scheduler", error.seen, error.fix) from error
 
 
 def _check_ports(settings: Settings, nodes: NodeList) -> None:
@@ -99,9 +116,8 @@ def _check_ports(settings: Settings, nodes: NodeList) -> None:
         return
     first, last = settings.port_range
     if last - first + 1 < len(nodes):
-        raise InputError(
+        raise settings.error(
+            "port_range",
             f"{first}-{last} has {last - first + 1} ports for {len(nodes)} nodes",
             f"widen it, for example to {first}-{first + len(nodes) - 1}, or leave it out",
-            file=settings.source,
-            field="PORT_RANGE",
         )

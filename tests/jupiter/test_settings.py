@@ -78,18 +78,18 @@ def test_environment_wins(write):
     ("text", "line", "field", "said", "fix"),
     [
         ("WINDOW = 3\nWINDO = 4\n", 2, "WINDO", "not a setting", "'WINDOW'"),
-        ("WINDOW = 0\n", 1, "WINDOW", "0", "jupiter_config.py"),
-        ("\nWINDOW = 'many'\n", 2, "WINDOW", "'many'", "jupiter_config.py"),
+        ("WINDOW = 0\n", 1, "WINDOW", "0", "1 to 100000"),
+        ("\nWINDOW = 'many'\n", 2, "WINDOW", "'many'", "a whole number"),
         ("PORT_RANGE = '5'\n", 1, "PORT_RANGE", "not a range", "20000-20099"),
         ("PORT_RANGE = (9, 5)\n", 1, "PORT_RANGE", "not a range", "lower one first"),
-        ("SEED = -1\n", 1, "SEED", "-1", "jupiter_config.py"),
+        ("SEED = -1\n", 1, "SEED", "-1", "not negative"),
         ("SEED = len('x')\n", 1, "SEED", "executed", "plain value"),
         ("SEED = UNKNOWN + 1\n", 1, "SEED", "no value above", "plain value"),
         ("RUNS_PATH = os.environ['NOPE'] + 'x'\n", 1, "RUNS_PATH", "not set", "plain"),
         ("def set_globals():\n    pass\n", 1, None, "executed", "NAME = value"),
         ("import os\nos.system('x')\n", 2, None, "executed", "NAME = value"),
         ("SEED = = 1\n", 1, None, "not Python", "mend"),
-        ("HOME_NODE = 5\n", 1, "HOME_NODE", "5", "jupiter_config.py"),
+        ("HOME_NODE = 5\n", 1, "HOME_NODE", "5", "text in quotes"),
     ],
 )
 def test_bad_settings(write, errors, text, line, field, said, fix):
@@ -105,6 +105,21 @@ def test_bad_overrides_name_the_variable(write, errors):
     assert (error.file, error.field) == (None, "JUPITER_WINDOW")
     (error,) = errors(lambda: load(write, "", {"JUPITER_WINDOWS": "4"}))
     assert "JUPITER_WINDOW?" in error.fix
+    (error,) = errors(lambda: load(write, "", {"JUPITER_SCHEDULAR": "heft"}))
+    assert "JUPITER_SCHEDULER?" in error.fix
+
+
+def test_other_variables_are_warned_of(write):
+    environment = {"JUPITER_NODES": "n.txt", "JUPITER_SERVICE_HOST": "10.0.0.1"}
+    nodes, service = load(write, "", environment).warnings
+    assert nodes.startswith("JUPITER_NODES in the environment is no setting")
+    assert nodes.endswith("did you mean JUPITER_NODES_PATH?")
+    assert service.startswith("JUPITER_SERVICE_HOST ")
+
+
+def test_what_a_task_finds_in_its_environment_is_no_stranger(write):
+    environment = {"JUPITER_JOB": "a-000000", "JUPITER_ATTEMPT": "1", "JUPITER_FIRING": "{}"}
+    assert load(write, "", environment).warnings == ()
 
 
 def test_several_faults_together(write, errors):

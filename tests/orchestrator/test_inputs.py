@@ -50,3 +50,46 @@ def test_an_unknown_scheduler_in_the_settings_names_the_file(app: Path) -> None:
     assert caught.value.file is not None
     assert caught.value.file.endswith("jupiter_config.py")
     assert "heft" in caught.value.fix
+
+
+def test_an_unknown_scheduler_names_the_place_it_is_from(
+    app: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("jupiter_config.py").write_text("SEED = 1\n")
+    monkeypatch.setenv("JUPITER_SCHEDULER", "heff")
+    with pytest.raises(InputError) as caught:
+        read_inputs(RunOptions(app))
+    assert caught.value.place == "JUPITER_SCHEDULER"
+    with pytest.raises(InputError) as caught:
+        read_inputs(RunOptions(app, scheduler="robin"))
+    assert caught.value.place == "--scheduler"
+
+
+def test_the_command_line_wins_over_environment_and_file(
+    app: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("jupiter_config.py").write_text("NODES_PATH = 'file.txt'\nSEED = 1\nSCHEDULER = 'heft'\n")
+    monkeypatch.setenv("JUPITER_NODES_PATH", "environment.txt")
+    monkeypatch.setenv("JUPITER_SEED", "2")
+    monkeypatch.setenv("JUPITER_SCHEDULER", "heft")
+    monkeypatch.setenv("JUPITER_STATIC_MAPPING", "true")
+    for name in ("file", "environment", "line"):
+        Path(f"{name}.txt").write_text(f"home localhost\n{name} localhost\n")
+    inputs = read_inputs(RunOptions(app, Path("line.txt"), scheduler="round_robin", seed=3))
+    assert list(inputs.nodes) == ["home", "line"]
+    assert (inputs.seed, inputs.scheduler, inputs.placement) == (3, "round_robin", None)
+    monkeypatch.delenv("JUPITER_STATIC_MAPPING")
+    inputs = read_inputs(RunOptions(app))
+    assert list(inputs.nodes) == ["home", "environment"]
+    assert inputs.seed == 2
+
+
+def test_a_static_mapping_is_what_the_app_says(app: Path) -> None:
+    with pytest.raises(InputError, match="no node for clean, count_words") as caught:
+        read_inputs(RunOptions(app, scheduler="static"))
+    assert "--mapping" in caught.value.fix
+    config = app / "app.yaml"
+    config.write_text(config.read_text().replace("    inputs:", "    node: node1\n    inputs:"))
+    placement = read_inputs(RunOptions(app, scheduler="static")).placement
+    assert placement is not None
+    assert set(placement.values()) == {"node1"}

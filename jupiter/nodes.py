@@ -10,13 +10,14 @@ comma-separated             ``node1,user@host,region[,password]``         DRUPE
 yaml                        ``node_map:`` or ``node_list:``               v5, transitional
 ==========================  ============================================  ==================
 
-A password column is accepted and forgotten with a warning; no message ever repeats it.
+``#`` begins a comment, also behind a line. A password column is accepted and forgotten with a
+warning; no message ever repeats it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,7 @@ RESERVED = "roof"
 """The name of the orchestrator in its certificate."""
 _LONGEST_NAME = 63
 _HOST = re.compile(r"[A-Za-z0-9_.:\[\]][A-Za-z0-9_.:\[\]-]*")  # never like an option of ssh
+_COMMENT = re.compile(r"\s+#.*")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -82,7 +84,7 @@ def read_nodes(path: Path) -> NodeList:
     text = read_text(path, "list of nodes")
     reader = _Reader(path)
     for line, content in numbered_lines(text):
-        reader.take(line, content)
+        reader.take(line, _COMMENT.sub("", content))
     return reader.finish()
 
 
@@ -90,6 +92,8 @@ class _Reader:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.nodes: dict[str, Node] = {}
+        self.names: dict[str, Node] = {}
+        """Every name in small letters, also of nodes that can't be taken."""
         self.passwords: list[int] = []
         self.errors: list[InputError] = []
         self.warnings: list[str] = []
@@ -103,10 +107,10 @@ class _Reader:
         columns = [word.strip() for word in content.split(",")] if commas else content.split()
         if commas and columns[0].lower() == "tag":
             return
-        most, shape = (4, "TAG,HOST,REGION") if commas else (4, "NAME HOST")
-        if not 2 <= len(columns) <= most:
-            count = f"{len(columns)} column" + ("s" if len(columns) != 1 else "")
-            self.fail(f"the line has {count}", f"write: {shape}", line)
+        fault = _column_fault(columns, commas=commas)
+        if fault:
+            self.fail(*fault, line)
+            self.names.setdefault(columns[0].lower(), Node(columns[0], "", line=line))
             return
         name, host = columns[0], columns[1]
         region = columns[2] or None if commas and len(columns) > 2 else None
@@ -122,6 +126,7 @@ class _Reader:
 
     def add(self, node: Node) -> None:
         """Take one node, or note why it can't be taken."""
+        first = self.names.setdefault(node.name.lower(), node)
         fix = _name_fix(node.name)
         if fix:
             self.fail(f"{node.name!r} can't be the name of a node", fix, node.line, "name")
@@ -139,10 +144,12 @@ class _Reader:
                 node.line,
                 "user",
             )
-        elif node.name in self.nodes:
-            first = self.nodes[node.name].line
+        elif first is not node:
+            seen = "is there twice, first"
+            if first.name != node.name:
+                seen = f"is {first.name!r} but for capital letters, as"
             self.fail(
-                f"node {node.name!r} is there twice, first in line {first}",
+                f"node {node.name!r} {seen} in line {first.line}",
                 "remove one of the two lines, or rename one node",
                 node.line,
                 "name",
@@ -162,8 +169,11 @@ class _Reader:
                 else Node(HOME, node.host, node.user, node.region, node.line)
                 for name, node in self.nodes.items()
             }
-        if HOME not in self.nodes and not any(error.field == "name" for error in self.errors):
+        home = self.names.get(HOME, self.nodes.get(HOME))
+        if home is None:
             self.fail("there is no node 'home'", "add a line: home localhost")
+        elif home.name != HOME:
+            self.fail("there is no node 'home'", "write home in small letters", home.line, "name")
         if self.passwords:
             lines = ", ".join(str(line) for line in self.passwords[:5])
             more = ", ..." if len(self.passwords) > 5 else ""
@@ -185,20 +195,31 @@ def _read_yaml(path: Path) -> NodeList:
             (), "it has no mapping node_map", "add node_map: {home: HOST, node1: HOST}"
         )
     reader = _Reader(path)
-    for name, host in _pairs(data[key]):
-        reader.add(Node(name, host, line=document.line((key, name))))
+    for name, host in data[key].items():
+        line = document.line((key, name))
+        if isinstance(host, str):
+            reader.add(Node(str(name), host, line=line))
+        else:
+            reader.fail(f"{host!r} is not a host", f"write {name}: HOST", line, str(name))
     return reader.finish()
 
 
-def _pairs(table: Mapping[object, object]) -> Iterable[tuple[str, str]]:
-    for name, host in table.items():
-        yield str(name), str(host)
+def _column_fault(columns: list[str], *, commas: bool) -> tuple[str, str] | None:
+    """What is wrong with the number of columns, and the fix; else nothing."""
+    shape = "TAG,HOST,REGION" if commas else "NAME HOST, with no blank in the name"
+    if not 2 <= len(columns) <= 4:
+        many = "s" if len(columns) != 1 else ""
+        return f"the line has {len(columns)} column{many}", f"write: {shape}"
+    if len(columns) == 3 and not commas and "@" not in columns[1]:
+        return "the line has 3 columns, and the second is not USER@HOST", f"write: {shape}"
+    return None
 
 
 def _name_fix(name: str) -> str:
     """What to change about a node's name, which is a DNS name in its certificate; else nothing."""
     if not NAME.fullmatch(name):
-        return "use letters, digits, '_', '-' and '.', for example node1"
+        example = re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("_.-") or "node1"
+        return f"use letters, digits, '_', '-' and '.', for example {example}"
     if len(name) > _LONGEST_NAME or ".." in name:
         return f"use up to {_LONGEST_NAME} signs, and no two dots in a row"
     if re.fullmatch(r"[0-9]+(\.[0-9]+){3}", name):

@@ -60,7 +60,13 @@ def test_nodes_of_app_config_yaml(write, key):
         ("home a\nnode1\n", 2, "1 column", "NAME HOST"),
         ("home a root hunter2 5\n", 1, "5 columns", "NAME HOST"),
         ("home,a,b,hunter2,5\n", 1, "5 columns", "TAG,HOST"),
-        ("home a\nnode;1 b\n", 2, "'node;1'", "letters"),
+        ("home a\nno de1 b\n", 2, "3 columns", "no blank in the name"),
+        ("home a b\n", 1, "3 columns", "NAME HOST"),
+        ("home a\nnode;1 b\n", 2, "'node;1'", "example node_1"),
+        ("home a\nnode1: b\n", 2, "'node1:'", "example node1"),
+        ("home a\n.. b\n", 2, "'..'", "example node1"),
+        ("home a\nNode1 b\nnode1 c\n", 3, "'Node1' but for capital letters", "rename"),
+        ("Home a\nnode1 b\n", 1, "no node 'home'", "small letters"),
         (f"home a\nnode{60 * '0'} b\n", 2, "can't be the name", "63 signs"),
         ("home a\nn..1 b\n", 2, "'n..1'", "two dots"),
         ("home a\n10.0.0.7 b\n", 2, "'10.0.0.7'", "host"),
@@ -77,6 +83,31 @@ def test_bad_lists(write, errors, text, line, said, fix):
     assert match[0].line == line
     assert fix in match[0].fix
     assert not any("hunter2" in str(error) for error in found)
+
+
+def test_tabs_windows_line_ends_byte_order_mark_and_comments_do_no_harm(write):
+    text = "\ufeff# mine\r\nhome\thost-a\r\n\r\n  node1\t host-b  # the fast one, twice\r\n"
+    nodes = read(write, text)
+    assert nodes["node1"] == Node("node1", "host-b", line=4)
+    assert list(nodes) == ["home", "node1"]
+    assert not nodes.warnings
+
+
+def test_home_alone_and_nodes_that_share_a_host_are_fine(write):
+    assert list(read(write, "home a\n")) == ["home"]
+    assert len(read(write, "home a\nnode1 a\nnode2 a\n")) == 3
+
+
+def test_a_bad_line_of_home_is_not_told_twice(write, errors):
+    (error,) = errors(lambda: read(write, "home\nnode1 a\n"))
+    assert "1 column" in error.seen
+    (error,) = errors(lambda: read(write, "home -oflag\nnode1 a\n"))
+    assert error.field == "host"
+
+
+def test_a_node_without_a_host_in_yaml(write, errors):
+    (error,) = errors(lambda: read(write, "node_map:\n  home: a\n  node1:\n", "app_config.yaml"))
+    assert (error.line, error.field, error.fix) == (3, "node1", "write node1: HOST")
 
 
 def test_missing_and_unreadable_lists(tmp_path, errors):

@@ -26,8 +26,7 @@ PICTURES = (".svg", ".png", ".pdf", ".jpg", ".jpeg")
 
 app = typer.Typer(
     name="jupiter",
-    help="Run a DAG of tasks over machines that are far apart and unequal.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -47,7 +46,11 @@ Config = Annotated[
     typer.Option(metavar="FILE", help="Settings. Default: ./jupiter_config.py, if any."),
 ]
 Scheduler = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Who places the tasks. Default: heft.")
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="heft, round_robin or static. Default: SCHEDULER of the settings, else heft.",
+    ),
 ]
 Mapping = Annotated[
     Path | None, typer.Option(metavar="FILE", help='Use this placement: {"task": "node"}.')
@@ -63,12 +66,120 @@ Jobs = Annotated[
 ]
 Seed = Annotated[
     int | None,
-    typer.Option(metavar="N", min=0, max=2**63 - 1, help="For every random choice. Default: 1."),
+    typer.Option(
+        metavar="N", min=0, help="For every random choice. Default: SEED of the settings, else 1."
+    ),
 ]
 Runs = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Where the run folders are. Default: runs.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Data on stdout instead of pages.")]
+
+
+@app.callback()
+def jupiter(
+    context: typer.Context,
+    show_version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+) -> None:
+    """Run a DAG of tasks over machines that are far apart and unequal."""
+    if show_version:
+        version()
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def new(
+    name: Annotated[Path, typer.Argument(metavar="APP", help="The folder to write.")],
+    as_json: Json = False,
+) -> None:
+    """Write a small app that runs as it is."""
+    with exits(as_json):
+        from orchestrator.new_app import new_app
+
+        files = [str(path) for path in new_app(name)]
+        if as_json:
+            print_json({"app": name.resolve().name, "folder": str(name), "files": files})
+        else:
+            typer.echo("\n".join(files))
+            typer.echo(f"\nrun it:  jupiter run {name}")
+
+
+@app.command()
+def check(
+    app_folder: AppArgument = None,
+    config: Config = None,
+    draw: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where dag.svg and dag.png go. Default: drawings/APP."),
+    ] = None,
+    no_draw: Annotated[bool, typer.Option("--no-draw", help="Write no pictures.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Validate an APP folder and draw its DAG. Starts nothing."""
+    with exits(as_json):
+        from jupiter.app_check import check_app
+        from jupiter.app_formats import load_app
+        from jupiter.settings import load_settings
+
+        settings = load_settings(find_config(config))
+        folder = app_folder or _app_of(settings)
+        loaded = load_app(folder, home_child=settings.home_child or None)
+        check_app(loaded)
+        pictures = [] if no_draw else _draw(loaded, draw)
+        from orchestrator.check_text import check_figures, check_text
+
+        if as_json:
+            print_json(check_figures(loaded, pictures))
+        else:
+            print_page(check_text(loaded, pictures))
+
+
+def _draw(loaded: App, named: Path | None) -> list[Path]:
+    from jupiter.errors import InputError
+    from orchestrator.dag_picture import draw_app
+
+    if named is not None and named.suffix.lower() in PICTURES and not named.is_dir():
+        raise InputError(
+            f"{named} is a file's name, but --draw takes a folder",
+            f"write --draw {named.parent}: it gets dag.svg and dag.png",
+            field="--draw",
+        )
+    folder = named or Path("drawings") / loaded.name
+    with writes_to(folder, "name a folder that you can write to, or say --no-draw", "--draw"):
+        return draw_app(loaded, folder)
+
+
+@app.command()
+def plan(
+    app_folder: AppArgument = None,
+    nodes: Nodes = None,
+    config: Config = None,
+    scheduler: Scheduler = None,
+    mapping: Mapping = None,
+    seed: Seed = None,
+    runs: Runs = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the placement there, for --mapping."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show placement, predicted times and timetable, without running."""
+    with exits(as_json):
+        from jupiter.placement import write_placement
+        from orchestrator.plan_app import plan_app
+        from orchestrator.plan_text import plan_text
+
+        made = plan_app(_options(app_folder, nodes, config, scheduler, mapping, None, seed, runs))
+        if save is not None:
+            with writes_to(save, "name a file in a folder that is there and yours", "--save"):
+                write_placement(save, made.placement)
+        if as_json:
+            print_json(made.as_dict())
+        else:
+            print_page(plan_text(made))
 
 
 @app.command()
@@ -142,99 +253,6 @@ def _show_run(folder: RunFolder, progress: Progress, *, as_json: bool, quiet: bo
 
 
 @app.command()
-def check(
-    app_folder: AppArgument = None,
-    config: Config = None,
-    draw: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Where dag.svg and dag.png go. Default: drawings/APP."),
-    ] = None,
-    no_draw: Annotated[bool, typer.Option("--no-draw", help="Write no pictures.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Validate an APP folder and draw its DAG. Starts nothing."""
-    with exits(as_json):
-        from jupiter.app_check import check_app
-        from jupiter.app_formats import load_app
-        from jupiter.settings import load_settings
-
-        settings = load_settings(find_config(config))
-        folder = app_folder or _app_of(settings)
-        loaded = load_app(folder, home_child=settings.home_child or None)
-        check_app(loaded)
-        pictures = [] if no_draw else _draw(loaded, draw)
-        from orchestrator.check_text import check_figures, check_text
-
-        if as_json:
-            print_json(check_figures(loaded, pictures))
-        else:
-            print_page(check_text(loaded, pictures))
-
-
-def _draw(loaded: App, named: Path | None) -> list[Path]:
-    from jupiter.errors import InputError
-    from orchestrator.dag_picture import draw_app
-
-    if named is not None and named.suffix.lower() in PICTURES and not named.is_dir():
-        raise InputError(
-            f"{named} is a file's name, but --draw takes a folder",
-            f"write --draw {named.parent}: it gets dag.svg and dag.png",
-            field="--draw",
-        )
-    folder = named or Path("drawings") / loaded.name
-    with writes_to(folder, "name a folder that you can write to, or say --no-draw", "--draw"):
-        return draw_app(loaded, folder)
-
-
-@app.command()
-def new(
-    name: Annotated[Path, typer.Argument(metavar="APP", help="The folder to write.")],
-    as_json: Json = False,
-) -> None:
-    """Write a small app that runs as it is."""
-    with exits(as_json):
-        from orchestrator.new_app import new_app
-
-        files = [str(path) for path in new_app(name)]
-        if as_json:
-            print_json({"app": name.resolve().name, "folder": str(name), "files": files})
-        else:
-            typer.echo("\n".join(files))
-            typer.echo(f"\nrun it:  jupiter run {name}")
-
-
-@app.command()
-def plan(
-    app_folder: AppArgument = None,
-    nodes: Nodes = None,
-    config: Config = None,
-    scheduler: Scheduler = None,
-    mapping: Mapping = None,
-    seed: Seed = None,
-    runs: Runs = None,
-    save: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write the placement there, for --mapping."),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Show placement, predicted times and timetable, without running."""
-    with exits(as_json):
-        from jupiter.placement import write_placement
-        from orchestrator.plan_app import plan_app
-        from orchestrator.plan_text import plan_text
-
-        made = plan_app(_options(app_folder, nodes, config, scheduler, mapping, None, seed, runs))
-        if save is not None:
-            with writes_to(save, "name a file in a folder that is there and yours", "--save"):
-                write_placement(save, made.placement)
-        if as_json:
-            print_json(made.as_dict())
-        else:
-            print_page(plan_text(made))
-
-
-@app.command()
 def report(
     name: Annotated[
         str, typer.Argument(metavar="RUN", help="Name, part of the name, path, or latest.")
@@ -279,7 +297,7 @@ def runs(
             say(f"no runs in {where}")
 
 
-@app.command()
+@app.command(hidden=True)
 def version(as_json: Json = False) -> None:
     """Show the version."""
     with exits(as_json):

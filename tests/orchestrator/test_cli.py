@@ -265,8 +265,18 @@ def test_plan_shows_and_saves() -> None:
     assert planned["makespan_ns"] > 0
 
 
+def test_jupiter_alone_shows_the_commands_in_the_order_of_their_use() -> None:
+    done = jupiter()
+    assert done.exit_code == 0
+    listed = done.stdout.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in listed] == ["new", "check", "plan", "run", "report", "runs"]
+    assert jupiter("-h").stdout == done.stdout
+    assert "--jobs N" in jupiter("run", "-h").stdout
+
+
 def test_version() -> None:
     assert jupiter("version").stdout.startswith("jupiter ")
+    assert jupiter("--version").stdout == jupiter("version").stdout
     assert set(json.loads(jupiter("version", "--json").stdout)) == {"jupiter", "python", "on"}
 
 

@@ -178,9 +178,16 @@ def create_run(runs: Path, app: str, *, now: datetime | None = None) -> RunFolde
 
 
 def list_runs(runs: Path) -> list[RunFolder]:
-    """The runs below a folder, oldest first. A folder that does not exist has none."""
-    if not runs.is_dir():
+    """The runs below a folder, oldest first. A folder that does not exist has none.
+
+    Raises InputError when ``runs`` is something else.
+    """
+    if not runs.exists():
         return []
+    if not runs.is_dir():
+        raise InputError(
+            "it is not a folder", "name the folder of the runs with --runs DIR", file=runs
+        )
     return [RunFolder(path) for path in sorted(runs.iterdir()) if _is_run(path)]
 
 

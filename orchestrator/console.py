@@ -5,17 +5,20 @@
 2    what the user gave can't be used; nothing was started
 70   a fault of Jupiter itself
 130  stopped with Ctrl-C
+143  stopped by SIGTERM
 """
 
 from __future__ import annotations
 
 import errno
 import json
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -26,9 +29,10 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 EXIT_FAULT = 70
-EXIT_INTERRUPTED = 130
-PAGE_WIDTH = 100
-"""Columns of a page that does not go to a terminal."""
+EXIT_INTERRUPTED = 128 + signal.SIGINT
+EXIT_TERMINATED = 128 + signal.SIGTERM
+ENDLESS = 10_000
+"""Columns of a page that does not go to a terminal: as many as it needs."""
 
 FRAMES = 4
 """How many of the innermost calls a fault shows."""
@@ -47,11 +51,11 @@ def print_page(page: RenderableType) -> None:
     from rich.console import Console
 
     if sys.stdout.isatty():
-        Console(file=sys.stdout, highlight=False).print(page)
+        Console(file=sys.stdout, highlight=False).print(page, crop=False)
         return
-    console = Console(file=sys.stdout, width=PAGE_WIDTH, highlight=False)
+    console = Console(file=sys.stdout, width=ENDLESS, highlight=False)
     with console.capture() as capture:
-        console.print(page)
+        console.print(page, crop=False)
     sys.stdout.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
 
 
@@ -67,15 +71,17 @@ def exits(as_json: bool, hint: Callable[[], str] = str) -> Iterator[None]:
     hint gives a last line for it: where the user can look further, or nothing.
     """
     try:
-        yield
+        with _sigterm_like_ctrl_c() as sigterm:
+            yield
     except typer.Exit:
         raise
     except JupiterError as error:
         text = f"{error}\n{hint()}".rstrip()
         _complain(as_json, error_list(error), text, error.exit_code)
     except KeyboardInterrupt:
-        text = "; ".join(filter(None, ("stopped with Ctrl-C", hint())))
-        _complain(as_json, [_plain("stopped with Ctrl-C")], text, EXIT_INTERRUPTED)
+        seen = "stopped by SIGTERM" if sigterm else "stopped with Ctrl-C"
+        text = "; ".join(filter(None, (seen, hint())))
+        _complain(as_json, [_plain(seen)], text, EXIT_TERMINATED if sigterm else EXIT_INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
         raise typer.Exit(1) from None
@@ -87,6 +93,28 @@ def exits(as_json: bool, hint: Callable[[], str] = str) -> Iterator[None]:
         _complain(as_json, [_plain(seen, fix)], f"{seen}\n  fix: {fix}", 1)
     except Exception as error:
         _fault(as_json, error)
+
+
+@contextmanager
+def _sigterm_like_ctrl_c() -> Iterator[list[int]]:
+    """Let SIGTERM do inside what Ctrl-C does, and note it in the list that is given.
+
+    Also where Ctrl-C is ignored, as it is for what a shell script started with ``&``.
+    """
+    came: list[int] = []
+
+    def on_sigterm(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        on_ctrl_c = signal.getsignal(signal.SIGINT)
+        if not callable(on_ctrl_c):
+            raise KeyboardInterrupt
+        on_ctrl_c(signal.SIGINT, frame)
+
+    before = signal.signal(signal.SIGTERM, on_sigterm)
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.padding import Padding
 from rich.text import Text
 
 from jupiter.timetable import Timetable
 from jupiter.units import format_number
 from orchestrator.plan import Plan
-from orchestrator.text_parts import duration, facts, heading, more, quiet_table
+from orchestrator.quiet_table import QuietTable
+from orchestrator.text_parts import duration, facts, heading, more
 
 BAR = 32
 """Columns of the bar that shows when a task runs."""
@@ -52,13 +52,13 @@ def _parts(plan: Plan) -> Iterator[RenderableType]:
 
 
 def _placement(plan: Plan) -> RenderableType:
-    table = quiet_table("task", "node", ">start", ">end", "")
+    table = QuietTable("task", "node", ">start", ">end", "", least=("",))
     order = sorted(plan.predicted, key=lambda task: plan.predicted[task].start_ns)
     for task in order[:MOST_TASKS]:
         times = plan.predicted[task]
         table.add_row(
-            escape(task),
-            escape(plan.placement[task]),
+            task,
+            plan.placement[task],
             duration(times.start_ns),
             duration(times.end_ns),
             _bar(times.start_ns, times.end_ns, plan.makespan_ns),
@@ -77,12 +77,12 @@ def _bar(start_ns: int, end_ns: int, whole_ns: int) -> Text:
 
 
 def _nodes(plan: Plan) -> RenderableType:
-    table = quiet_table("node", ">tasks", ">busy per job", "")
+    table = QuietTable("node", ">tasks", ">busy per job", "", least=("",))
     busiest = max(plan.busy_ns.values(), default=0)
     for node, busy_ns in plan.busy_ns.items():
         placed = sum(where == node for where in plan.placement.values())
         table.add_row(
-            escape(node),
+            node,
             str(placed),
             duration(busy_ns),
             _bar(0, busy_ns, busiest) if busy_ns else "",
@@ -91,14 +91,17 @@ def _nodes(plan: Plan) -> RenderableType:
 
 
 def _timetable(timetable: Timetable) -> RenderableType:
-    table = quiet_table("stage", "node", ">fires at", ">budget", ">guard", "decided by")
+    table = QuietTable(
+        "stage", "node", ">fires at", ">budget", ">guard", "decided by",
+        least=("guard", "budget"),
+    )  # fmt: skip
     for slot in sorted(timetable.slots.values(), key=lambda slot: (slot.offset_ns, slot.task)):
         table.add_row(
-            escape(slot.task),
-            escape(slot.node),
+            slot.task,
+            slot.node,
             duration(slot.offset_ns),
             duration(slot.budget_ns),
             duration(slot.guard_ns),
-            escape(slot.why),
+            slot.why,
         )
     return table

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from rich import box
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from jupiter.units import format_duration, format_number, scale_for
-
-WIDTH = 100
-"""Pages fit this many columns."""
 
 
 def heading(title: str, note: str = "") -> Text:
@@ -20,28 +20,28 @@ def heading(title: str, note: str = "") -> Text:
     return Text.assemble("\n", (title, "bold"), (f"  {note}" if note else "", "dim"))
 
 
-def quiet_table(*columns: str) -> Table:
-    """A table with a faint rule below its head. A column that begins with ``>`` holds numbers."""
-    table = Table(
-        box=box.SIMPLE_HEAD, header_style="dim", border_style="bright_black", pad_edge=False,
-        padding=(0, 1, 0, 0), show_edge=False,
-    )  # fmt: skip
-    for column in columns:
-        if column.startswith(">"):
-            table.add_column(column[1:], justify="right", no_wrap=True)
-        else:
-            table.add_column(column, overflow="fold", max_width=34)
-    return table
-
-
-def facts(rows: Sequence[tuple[str, str]]) -> Table:
+def facts(rows: Sequence[tuple[str, RenderableType]]) -> Table:
     """Names and values, one per line."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in rows:
-        table.add_row(name, Text(value))
+        table.add_row(name, Text(value) if isinstance(value, str) else value)
     return table
+
+
+def bullet(sign: str, colour: str, words: str | Text) -> Table:
+    """A point of a list; its further lines begin where its first does."""
+    table = Table.grid(padding=(0, 1))
+    table.add_column(style=colour, width=3, justify="right")
+    table.add_column(overflow="fold")
+    table.add_row(sign, Text(words) if isinstance(words, str) else words)
+    return table
+
+
+def unbroken(line: str, style: str = "") -> Text:
+    """A line that only the terminal may break, so that what is copied from it is whole."""
+    return Text(line, style=style, no_wrap=True, overflow="ignore")
 
 
 def duration(duration_ns: float | None) -> str:
@@ -66,14 +66,29 @@ def together(figures: Mapping[str, int] | None, *names: str) -> str:
     return " / ".join(format_number(value / scale) for value in values) + f" {unit}"
 
 
-def lines_of(parts: Sequence[str], width: int = 80) -> str:
-    """Parts side by side, broken into lines between them."""
-    lines = [""]
-    for part in parts:
-        if lines[-1] and len(lines[-1]) + 2 + len(part) > width:
-            lines.append("")
-        lines[-1] += f"  {part}" if lines[-1] else part
-    return "\n".join(lines)
+@dataclass(frozen=True, slots=True)
+class SideBySide:
+    """Parts in as few lines as the width allows, broken between parts only."""
+
+    parts: Sequence[str]
+    between: str = "  "
+
+    def lines(self, width: int) -> list[str]:
+        lines: list[str] = []
+        for part in self.parts:
+            if lines and cell_len(lines[-1] + self.between + part) <= width:
+                lines[-1] += self.between + part
+            else:
+                lines.append(part)
+        return lines
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        yield Text("\n".join(self.lines(options.max_width)), overflow="fold")
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        widest = max(map(cell_len, self.parts), default=0)
+        whole = cell_len(self.between.join(self.parts))
+        return Measurement(widest, whole).with_maximum(options.max_width)
 
 
 def per_cent(share: float | None) -> Text:
@@ -94,3 +109,8 @@ def shorten(path: str) -> str:
 def more(left: int) -> list[str]:
     """A line that says how many were left out, if any."""
     return [f"… and {left} more"] if left > 0 else []
+
+
+def cut_note(left: int, what: str) -> list[Text]:
+    """A line that says how many are in report.json alone, if any."""
+    return [Text(f"  … and {left} {what}: see report.json", style="dim")] if left > 0 else []

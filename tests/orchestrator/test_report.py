@@ -204,9 +204,9 @@ def test_page_of_a_failed_run_tells_all_that_matters(make: Any) -> None:
     text = page(report_of(failed_run(make), make))
     for words in (
         "some jobs failed",
-        "job1 at right on node2: timed out after 1 s",
+        "right on node2: timed out after 1 s  job1",
         "ValueError: no [bold] luck",
-        "right: exit code 3 × 2",
+        "right: exit code 3  × 2",
         "node node2 was lost (process 12): killed by signal 9",
         "quality of time 2 ms is worse than the 1 ms wanted",
         "service helper ended with exit code 1",
@@ -276,9 +276,21 @@ def test_run_without_a_lock_has_no_report(tmp_path: Path) -> None:
         make_report(create_run(tmp_path, "a"))
 
 
-def test_page_fits_100_columns(make: Any) -> None:
-    for line in page(report_of(make.good_run(5, timed=True), make)).splitlines():
-        assert len(line.rstrip()) <= 100
+@pytest.mark.parametrize("width", [60, 80, 100, 120])
+def test_page_fits_and_names_are_whole(make: Any, width: int) -> None:
+    report = report_of(make.good_run(5, timed=True), make)
+    report["folder"] = report["outputs"]["folder"] = "runs/made-up"
+    text = page(report, width)
+    assert all(len(line.rstrip()) <= width for line in text.splitlines())
+    for name in report["tasks"]:
+        assert re.search(rf"^{name} ", text, re.MULTILINE)
+    assert ("for a wider terminal: " in text) is (width < 100)
+
+
+def test_run_with_many_tasks_on_a_node_names_some(make: Any) -> None:
+    report = report_of(make.good_run(1), make)
+    report["nodes"]["node1"]["tasks"] = [f"task{index}" for index in range(9)]
+    assert "node1: task0, task1, task2, task3, task4, task5, … and 3 more" in page(report)
 
 
 def test_every_key_is_documented(make: Any) -> None:

@@ -11,7 +11,6 @@ import contextlib
 import os
 import platform
 import shutil
-import signal
 from collections.abc import Sequence
 from importlib import metadata
 
@@ -104,10 +103,7 @@ class Run(Audience):
         self._timetable: Timetable | None = None
 
     async def execute(self) -> None:
-        """All phases. The cluster is stopped in any case; SIGTERM counts as Ctrl-C."""
-        asyncio.get_running_loop().add_signal_handler(
-            signal.SIGTERM, lambda: signal.raise_signal(signal.SIGINT)
-        )
+        """All phases. The cluster is stopped in any case."""
         self._phase("start", f"{len(self._names)} nodes")
         self._cluster = LocalCluster(
             self._names,

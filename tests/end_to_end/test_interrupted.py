@@ -14,6 +14,7 @@ from tiny_apps import numbered_inputs, write_app
 from jupiter.events import Phase
 
 INTERRUPTED = 130
+TERMINATED = 143
 
 
 def app_with_a_gate(folder: Path, gate: Gate, *, held: str) -> Path:
@@ -136,8 +137,24 @@ def test_sigterm_stops_a_run_as_ctrl_c_does(jupiter: Jupiter, gate: Gate, phase:
     else:
         running.arrival_at(gate)
     running.signal(signal.SIGTERM)
-    ended = running.end()
-    ended.expect(INTERRUPTED)
+    expect_terminated(jupiter, running.end())
+
+
+def test_sigterm_stops_a_run_that_a_shell_started_with_an_ampersand(jupiter: Jupiter, gate: Gate):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as the shell does, and it is inherited
+    try:
+        running = jupiter.start_run(app_with_a_gate(jupiter.folder, gate, held="3"))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    running.arrival_at(gate)
+    running.signal(signal.SIGTERM)
+    expect_terminated(jupiter, running.end())
+
+
+def expect_terminated(jupiter: Jupiter, ended: Ended) -> None:
+    ended.expect(TERMINATED)
+    assert "stopped by SIGTERM; what was" in ended.stderr
+    assert [error["seen"] for error in ended.json["errors"]] == ["stopped by SIGTERM"]
     expect_nothing_left(jupiter, ended)
     expect_readable(jupiter, ended)
 

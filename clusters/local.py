@@ -124,6 +124,7 @@ class LocalCluster(Cluster):
                 sys.executable,
                 "-m",
                 "dispatcher.node_main",
+                node.name,  # it is told its name by stdin; this is for who looks at ps
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from jupiter.app import App
 from jupiter.app_checks.files import check_files, check_sample_input
 from jupiter.app_checks.graph import check_graph
+from jupiter.app_checks.imports import missing_imports
 from jupiter.app_checks.names import check_names
 from jupiter.app_checks.scripts import check_scripts
 from jupiter.app_checks.timing import check_timing
@@ -31,3 +32,11 @@ def check_app(app: App) -> None:
             *([] if graph else check_timing(app)),
         ]
     )
+
+
+def app_warnings(app: App) -> tuple[str, ...]:
+    """What its author should know though it can be run: found while reading, and missing modules.
+
+    The app must have passed :func:`check_app`.
+    """
+    return (*app.warnings, *missing_imports(app))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from orchestrator.dag_text import dag_text
 from orchestrator.text_parts import duration, facts, shorten
 
 
-def check_figures(app: App, pictures: list[Path]) -> dict[str, Any]:
+def check_figures(app: App, warnings: Sequence[str], pictures: list[Path]) -> dict[str, Any]:
     """The same as data."""
     return {
         "ok": True,
@@ -38,12 +39,12 @@ def check_figures(app: App, pictures: list[Path]) -> dict[str, Any]:
         "sinks": list(app.sinks),
         "services": list(app.services),
         "period_ns": app.timing.period_ns if app.timing else None,
-        "warnings": list(app.warnings),
+        "warnings": list(warnings),
         "pictures": [str(path) for path in pictures],
     }
 
 
-def check_text(app: App, pictures: list[Path]) -> RenderableType:
+def check_text(app: App, warnings: Sequence[str], pictures: list[Path]) -> RenderableType:
     """The page."""
     timed = sum(task.trigger is Trigger.TIME for task in app.tasks.values())
     shape = f"{len(app.tasks)} tasks, {len(app.edges)} edges"
@@ -55,6 +56,6 @@ def check_text(app: App, pictures: list[Path]) -> RenderableType:
     rows = [("format", app.dialect), ("DAG", shape)]
     rows += [("drawn", shorten(str(path.resolve()))) for path in pictures]
     head = Text.assemble(("✓ ", "bold green"), (app.name, "bold"), ("  can run", "green"))
-    warnings = [Text.assemble(("  • ", "yellow"), warning) for warning in app.warnings]
+    notes = [Text.assemble(("  • ", "yellow"), warning) for warning in warnings]
     tree = Padding(Text(dag_text(app), no_wrap=True, overflow="ellipsis"), (1, 0, 0, 2))
-    return Group(head, Padding(facts(rows), (0, 0, 0, 2)), *warnings, tree)
+    return Group(head, Padding(facts(rows), (0, 0, 0, 2)), *notes, tree)

@@ -119,7 +119,7 @@ def check(
 ) -> None:
     """Validate an APP folder and draw its DAG. Starts nothing."""
     with exits(as_json):
-        from jupiter.app_check import check_app
+        from jupiter.app_check import app_warnings, check_app
         from jupiter.app_formats import load_app
         from jupiter.settings import load_settings
 
@@ -127,13 +127,14 @@ def check(
         folder = app_folder or _app_of(settings)
         loaded = load_app(folder, home_child=settings.home_child or None)
         check_app(loaded)
+        warnings = (*settings.warnings, *app_warnings(loaded))
         pictures = [] if no_draw else _draw(loaded, draw)
         from orchestrator.check_text import check_figures, check_text
 
         if as_json:
-            print_json(check_figures(loaded, pictures))
+            print_json(check_figures(loaded, warnings, pictures))
         else:
-            print_page(check_text(loaded, pictures))
+            print_page(check_text(loaded, warnings, pictures))
 
 
 def _draw(loaded: App, named: Path | None) -> list[Path]:

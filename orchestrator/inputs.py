@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jupiter.app import App
-from jupiter.app_check import check_app
+from jupiter.app_check import app_warnings, check_app
 from jupiter.app_formats import load_app
 from jupiter.errors import InputError
 from jupiter.nodes import NodeList, local_nodes, read_nodes
@@ -61,7 +61,7 @@ def read_inputs(options: RunOptions) -> Inputs:
         scheduler=name,
         seed=settings.seed if options.seed is None else options.seed,
         placement=placement,
-        warnings=(*settings.warnings, *app.warnings, *nodes_warnings),
+        warnings=(*settings.warnings, *app_warnings(app), *nodes_warnings),
     )
 
 

@@ -250,6 +250,10 @@ def _show_run(folder: RunFolder, progress: Progress, *, as_json: bool, quiet: bo
 
         print_page(report_text(report))
     if report["status"] != SUCCEEDED:
+        if quiet:
+            from orchestrator.failure_text import in_short
+
+            say(in_short(report))
         raise typer.Exit(1)
 
 

@@ -11,11 +11,13 @@ from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from orchestrator.failure_kinds import Kind, kind_of
 from orchestrator.text_parts import bullet, cut_note, heading, shorten, unbroken
 
 MOST_FAILURES = 6
 MOST_STDERR_LINES = 8
 MOST_NAMED_JOBS = 3
+MOST_NAMED_KINDS = 3
 
 _FRAME = re.compile(r'  File "(?P<file>.+)", line \d+, in .+')
 
@@ -40,23 +42,26 @@ def failure_text(report: Mapping[str, Any]) -> Iterator[RenderableType]:
     yield from cut_note(len(retried) - MOST_FAILURES, "reasons")
 
 
-def failure_line(failures: Sequence[Failure], jobs: int) -> str:
-    """All failures of a run of ``jobs`` jobs on one line."""
-    groups = alike(failures)
-    kinds = [f"{group[0]['task']}: {group[0]['reason']} × {len(group)}" for group in groups]
-    left = (
-        [f"and {len(kinds) - MOST_NAMED_JOBS} more kinds"] if len(kinds) > MOST_NAMED_JOBS else []
-    )
-    listed = "; ".join(kinds[:MOST_NAMED_JOBS] + left)
-    return f"{len(failures)} of {jobs} jobs failed: " + " ".join(listed.split())
+def in_short(report: Mapping[str, Any]) -> str:
+    """Why a run did not succeed and where to read more, on one line."""
+    jobs = report["jobs"]
+    expected = jobs["expected"] or jobs["released"]
+    if not report["failures"]:
+        short = f"{jobs['done']} of {expected} jobs done"
+    else:
+        kinds = alike(report["failures"])
+        named = [f"{kind[0]['task']}: {kind[0]['reason']} × {len(kind)}" for kind in kinds]
+        if len(kinds) > MOST_NAMED_KINDS:
+            named[MOST_NAMED_KINDS:] = [f"and {len(kinds) - MOST_NAMED_KINDS} more kinds"]
+        short = f"{jobs['failed']} of {expected} jobs failed: {'; '.join(named)}"
+    return " ".join(short.split()) + f"; more: jupiter report {shorten(report['folder'])}"
 
 
 def alike(failures: Sequence[Failure]) -> list[list[Failure]]:
-    """Failures of one task whose reasons differ in numbers only, together; most first."""
-    groups: dict[tuple[str, str], list[Failure]] = {}
+    """Failures of one kind together, the most frequent kind first."""
+    groups: dict[Kind, list[Failure]] = {}
     for failure in failures:
-        kind = failure["task"], re.sub(r"\d+", "0", failure["reason"])
-        groups.setdefault(kind, []).append(failure)
+        groups.setdefault(kind_of(failure["task"], failure["reason"]), []).append(failure)
     return sorted(groups.values(), key=len, reverse=True)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,10 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from jupiter.units import format_duration, format_number
+from orchestrator.failure_kinds import Kind, kind_of
+
+INFO, WARNING = "info", "warning"
+"""Levels of notices; others are shown as warnings are."""
 
 Clock = Callable[[], int]
 """Gives monotonic ns."""
@@ -62,6 +66,7 @@ class Progress:
         self.began_ns = clock()
         self.run_path: Path | None = None
         self.outputs_path: Path | None = None
+        self._noticed: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -87,14 +92,20 @@ class Progress:
     def counts(self, released: int, done: int, failed: int) -> None:
         """How many jobs were released, done and failed until now."""
 
-    def node(self, name: str, state: str, queue: int = 0) -> None:
-        """A node's state in a word ("up", "lost", "down", ...) and its waiting calls."""
+    def node(self, name: str, state: str) -> None:
+        """A node's state in a word ("up", "lost", "down", ...)."""
 
-    def failure(self, text: str) -> None:
-        """A job failed: where and why, on one line."""
+    def failure(self, job: str, task: str, reason: str, words: str = "") -> None:
+        """A job failed: where, why, and the last words of the task if they say more."""
 
-    def notice(self, text: str) -> None:
-        """Something that a person should read."""
+    def notice(self, text: str, level: str = WARNING) -> None:
+        """Something that a person should read, but once: again it is not shown."""
+        if text not in self._noticed:
+            self._noticed.add(text)
+            self.show_notice(text, level)
+
+    def show_notice(self, text: str, level: str) -> None:
+        """Show a notice that is new."""
 
     def outputs(self, path: Path) -> None:
         """Streaming has ended; the outputs are here."""
@@ -102,6 +113,18 @@ class Progress:
 
     def close(self) -> None:
         """Leave the terminal as it was. May be called twice."""
+
+
+class QuietProgress(Progress):
+    """Shows warnings and nothing else."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        super().__init__()
+        self.stream = stream or sys.stderr
+
+    def show_notice(self, text: str, level: str) -> None:
+        if level != INFO:
+            self.stream.write(f"{level}: {text}\n")
 
 
 class LineProgress(Progress):
@@ -119,6 +142,7 @@ class LineProgress(Progress):
         self.total: int | None = None
         self.rate = RateMeter()
         self.states: dict[str, str] = {}
+        self.failures: Counter[Kind] = Counter()
         self._counted_ns: int | None = None
         self._last: tuple[int, int, int] | None = None
         self._shown: tuple[int, int, int] | None = None
@@ -140,15 +164,19 @@ class LineProgress(Progress):
             self._counted_ns = now
             self._show_counts()
 
-    def node(self, name: str, state: str, queue: int = 0) -> None:
+    def node(self, name: str, state: str) -> None:
         if self.states.get(name) != state:
             self.states[name] = state
             self._line(f"node {name}: {state}")
 
-    def failure(self, text: str) -> None:
-        self._line(f"failed: {text}")
+    def failure(self, job: str, task: str, reason: str, words: str = "") -> None:
+        """The first of its kind at once, the others when progress is closed."""
+        kind = kind_of(task, reason)
+        if kind not in self.failures:
+            self._line(f"failed: {job} at {failure_words(task, reason, words)}")
+        self.failures[kind] += 1
 
-    def notice(self, text: str) -> None:
+    def show_notice(self, text: str, level: str) -> None:
         self._line(f"note: {text}")
 
     def outputs(self, path: Path) -> None:
@@ -158,6 +186,10 @@ class LineProgress(Progress):
 
     def close(self) -> None:
         self._show_counts()
+        for (task, _), count in self.failures.items():
+            if count > 1:
+                self._line(f"failed: {count} jobs alike at {task}")
+        self.failures.clear()
         self.stream.flush()
 
     def _show_counts(self) -> None:
@@ -187,12 +219,21 @@ def counts_text(released: int, done: int, failed: int, total: int | None, rate: 
     return ", ".join(parts)
 
 
+def failure_words(task: str, reason: str, words: str) -> str:
+    """A failure on one line."""
+    more = f" ({words})" if words and words not in reason else ""
+    return " ".join(f"{task}: {reason}{more}".split())
+
+
 def make_progress(*, quiet: bool, as_json: bool) -> Progress:
-    """The view that fits: none when quiet, lines for ``--json`` or a pipe, else the live view."""
+    """The view that fits: warnings when quiet, lines for ``--json`` or a pipe, else the live view.
+
+    The live view leaves notices to the report if that goes to a terminal, too.
+    """
     if quiet:
-        return Progress()
+        return QuietProgress()
     if as_json or not sys.stderr.isatty():
         return LineProgress()
     from orchestrator.progress_live import LiveProgress
 
-    return LiveProgress()
+    return LiveProgress(keep_notices=sys.stdout.isatty())

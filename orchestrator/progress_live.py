@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -17,13 +18,14 @@ from rich.table import Table
 from rich.text import Text
 
 from jupiter.units import format_duration
-from orchestrator.progress import Clock, Progress, RateMeter, counts_text
+from orchestrator.failure_kinds import Kind, kind_of
+from orchestrator.progress import Clock, Progress, RateMeter, counts_text, failure_words
 
 REFRESH_PER_SECOND = 5
 """Often enough for the eye; drawing costs the nodes of a small machine some of its time."""
 
-NODES_BY_NAME = 8
-"""More nodes than this are shown as counts by state."""
+SHORTEST_BAR, LONGEST_BAR = 8, 24
+"""Columns of the bar of jobs; with less room there is none."""
 
 _GOOD = {"up", "ready", "running"}
 _BAD = {"down", "lost"}
@@ -40,15 +42,26 @@ class _Phase:
 class LiveProgress(Progress):
     """Redraws a few lines at the bottom of the terminal; what is said once scrolls above them."""
 
-    def __init__(self, console: Console | None = None, clock: Clock = time.monotonic_ns) -> None:
+    def __init__(
+        self,
+        console: Console | None = None,
+        clock: Clock = time.monotonic_ns,
+        *,
+        keep_notices: bool = False,
+    ) -> None:
+        """keep_notices shows notices in full only if the run breaks off; else a report does."""
         super().__init__(clock)
+        self.keep_notices = keep_notices
         self.console = console or Console(file=sys.stderr)
         self.phases: list[_Phase] = []
         self.total: int | None = None
         self.rate = RateMeter()
         self.last_counts: tuple[int, int, int] | None = None
-        self.nodes: dict[str, tuple[str, int]] = {}
-        self.last_failure = ""
+        self.nodes: dict[str, str] = {}
+        self.failures: Counter[Kind] = Counter()
+        self.last_failure: tuple[Kind, str] | None = None
+        self.kept: list[str] = []
+        self._bar_room = LONGEST_BAR
         self._spinner = Spinner("dots", style="cyan")
         self._live = Live(
             get_renderable=self.render,
@@ -78,13 +91,21 @@ class LiveProgress(Progress):
         self.rate.add(self.clock(), done + failed)
         self.last_counts = (released, done, failed)
 
-    def node(self, name: str, state: str, queue: int = 0) -> None:
-        self.nodes[name] = (state, queue)
+    def node(self, name: str, state: str) -> None:
+        self.nodes[name] = state
 
-    def failure(self, text: str) -> None:
-        self.last_failure = text
+    def failure(self, job: str, task: str, reason: str, words: str = "") -> None:
+        kind = kind_of(task, reason)
+        self.failures[kind] += 1
+        self.last_failure = kind, f"{job} at {failure_words(task, reason, words)}"
 
-    def notice(self, text: str) -> None:
+    def show_notice(self, text: str, level: str) -> None:
+        if self.keep_notices:
+            self.kept.append(text)
+        else:
+            self._print_notice(text)
+
+    def _print_notice(self, text: str) -> None:
         self.console.print(f"[yellow]note[/yellow] {escape(text)}", highlight=False)
 
     def outputs(self, path: Path) -> None:
@@ -92,6 +113,17 @@ class LiveProgress(Progress):
         self.console.print(
             f"[green]outputs[/green] {escape(str(path))}", highlight=False, soft_wrap=True
         )
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        if error is not None:
+            for text in self.kept:
+                self._print_notice(text)
 
     def close(self) -> None:
         self._end_phase(self.clock())
@@ -108,8 +140,13 @@ class LiveProgress(Progress):
             rows.append(self._jobs())
         if self.nodes and self._running:
             rows.append(self._node_line())
-        if self.last_failure:
-            rows.append(_cut(Text.assemble(("  last failure ", "red"), self.last_failure)))
+        if self.last_failure is not None:
+            kind, words = self.last_failure
+            alike = f"{self.failures[kind]} alike, last " if self.failures[kind] > 1 else ""
+            rows.append(_cut(Text.assemble(("  failed ", "red"), (alike, "red"), words)))
+        if self.kept and self._running:
+            count = f" ({len(self.kept)})" if len(self.kept) > 1 else ""
+            rows.append(_cut(Text.assemble((f"  note{count} ", "yellow"), self.kept[-1])))
         return Group(*rows)
 
     @property
@@ -134,40 +171,50 @@ class LiveProgress(Progress):
         return table
 
     def _jobs(self) -> RenderableType:
+        """Counts, behind a bar where there is room for both; it never grows, lest it flickers."""
         assert self.last_counts is not None
         released, done, failed = self.last_counts
+        text = Text(counts_text(released, done, failed, self.total, self.rate))
         line = Table.grid(padding=(0, 1))
         cells: list[RenderableType] = [Text(" ")]
-        if self.total:
+        self._bar_room = min(self._bar_room, self.console.width - text.cell_len - 3)
+        if self.total and self._bar_room >= SHORTEST_BAR:
             colour = "red" if failed else "green"
             cells.append(
                 ProgressBar(
                     total=self.total,
                     completed=done + failed,
-                    width=24,
+                    width=self._bar_room,
                     complete_style=colour,
                     finished_style=colour,
                 )
             )
-        cells.append(Text(counts_text(released, done, failed, self.total, self.rate)))
-        line.add_row(*cells)
+        line.add_row(*cells, _cut(text))
         return line
 
     def _node_line(self) -> Text:
-        if len(self.nodes) > NODES_BY_NAME:
-            states = Counter(state for state, _ in self.nodes.values())
-            waiting = sum(queue for _, queue in self.nodes.values())
-            parts = [f"{count} {state}" for state, count in states.items()]
-            return _cut(Text(f"  nodes {', '.join(parts)}; {waiting} calls waiting", style="dim"))
+        """Every node by name, or where that is too long the counts, with the names of the bad."""
         text = Text("  ")
-        for name, (state, queue) in self.nodes.items():
-            colour = "green" if state in _GOOD else "red" if state in _BAD else "yellow"
+        for name, state in self.nodes.items():
+            colour = _colour(state)
             text.append("● ", style=colour)
-            text.append(name)
+            text.append(name if state in _GOOD else f"{name} {state}")
+            text.append("   ")
+        text.rstrip()
+        if text.cell_len <= self.console.width:
+            return text
+        counts = Counter(self.nodes.values())
+        text = Text("  nodes", style="dim")
+        for state, count in counts.items():
+            text.append(f"  ● {count} {state}", style=_colour(state))
             if state not in _GOOD:
-                text.append(f" {state}", style=colour)
-            text.append(f" {queue}   " if queue else "   ", style="dim")
+                names = [name for name, found in self.nodes.items() if found == state]
+                text.append(f": {', '.join(names)}")
         return _cut(text)
+
+
+def _colour(state: str) -> str:
+    return "green" if state in _GOOD else "red" if state in _BAD else "yellow"
 
 
 def _cut(text: Text) -> Text:

@@ -27,7 +27,7 @@ from jupiter.events import (
 )
 from jupiter.units import format_duration
 from orchestrator.job_source import JobSource
-from orchestrator.progress import Progress
+from orchestrator.progress import INFO, WARNING, Progress
 
 
 class JobStream:
@@ -50,6 +50,7 @@ class JobStream:
         self.released: set[str] = set()
         self.done: set[str] = set()
         self.failed: set[str] = set()
+        self._told: set[str] = set()
 
     def follow(self, handle: NodeHandle) -> None:
         """Follow a node's log from where we left off; at home also take up what it answers."""
@@ -129,17 +130,23 @@ class JobStream:
             self.done.add(event.job)
         elif isinstance(event, JobFailed):
             self.failed.add(event.job)
-            self._progress.failure(f"{event.job} failed at {event.task}: {event.reason}")
+            self._tell_failure(event)
         elif isinstance(event, TaskFailed) and not event.retried:
-            words = event.stderr_tail.strip().splitlines()
-            last = f" ({words[-1]})" if words else ""
-            self._progress.failure(f"{event.task} of {event.job}: {event.reason}{last}")
+            self._tell_failure(event, event.stderr_tail)
         elif isinstance(event, QotChanged):
             kept = "broken" if event.violated else "kept"
             self._progress.notice(
                 f"{event.node}: timeline {event.timeline} is {event.status}, accurate to "
                 f"{format_duration(event.delivered_ns)}; the demand of "
-                f"{format_duration(event.demanded_ns)} is {kept}"
+                f"{format_duration(event.demanded_ns)} is {kept}",
+                WARNING if event.violated else INFO,
             )
         elif isinstance(event, Notice):
-            self._progress.notice(f"{event.node}: {event.text}")
+            self._progress.notice(f"{event.node}: {event.text}", event.level)
+
+    def _tell_failure(self, event: JobFailed | TaskFailed, stderr: str = "") -> None:
+        """Once for each job: both its task's node and home log its failure."""
+        if event.job not in self._told:
+            self._told.add(event.job)
+            words = (stderr.strip().splitlines() or [""])[-1]
+            self._progress.failure(event.job, event.task, event.reason, words)

@@ -232,6 +232,9 @@ def test_run_with_a_missing_job_ends_with_1(pipeline: Any, make: Any) -> None:
     folder = make.write(make.lock(jobs_expected=2), make.job(0))
     pipeline.run_app = lambda options, progress: folder
     assert jupiter("run", "demo").exit_code == 1
+    quiet = jupiter("run", "demo", "-q")
+    assert quiet.stdout == "runs/made-up/outputs\n"
+    assert quiet.stderr == "1 of 2 jobs done; more: jupiter report runs/made-up\n"
     assert json.loads(jupiter("run", "demo", "--json").stdout)["status"] == "incomplete"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from orchestrator.failure_text import alike, failure_line, trim
+from orchestrator.failure_text import alike, in_short, trim
 
 TRACEBACK = """\
 a word before
@@ -48,10 +48,20 @@ def test_failures_that_differ_in_numbers_are_alike() -> None:
     assert [len(group) for group in alike(failures)] == [3, 1, 1]
 
 
+def report(failures: list[dict[str, Any]], **jobs: int) -> dict[str, Any]:
+    counts = {"expected": 40, "released": 40, "done": 0, "failed": len(failures)}
+    return {"failures": failures, "jobs": counts | jobs, "folder": "runs/r"}
+
+
 def test_all_failures_on_one_line() -> None:
     failures = [*map(failure, range(3)), failure(9, "sum", "two\nlines")]
-    assert failure_line(failures, 40) == (
-        "4 of 40 jobs failed: count: no luck with 0 × 3; sum: two lines × 1"
+    assert in_short(report(failures)) == (
+        "4 of 40 jobs failed: count: no luck with 0 × 3; sum: two lines × 1; "
+        "more: jupiter report runs/r"
     )
     kinds = [failure(0, f"task{index}") for index in range(5)]
-    assert failure_line(kinds, 5).endswith("; and 2 more kinds")
+    assert "task2: no luck with 0 × 1; and 2 more kinds; more:" in in_short(report(kinds))
+
+
+def test_run_that_broke_off_says_how_far_it_came() -> None:
+    assert in_short(report([], done=7)) == "7 of 40 jobs done; more: jupiter report runs/r"

@@ -8,10 +8,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from jupiter.app_check import check_app
 from jupiter.app_formats import load_app
 from jupiter.errors import InputError
+from orchestrator.cli import app
 
 TUTORIAL = Path(__file__).resolve().parents[2] / "docs" / "tutorial.md"
 
@@ -51,10 +53,17 @@ def test_it_shows_the_hello_app_as_it_is(text, apps):
         assert line in (apps / "hello" / "scripts" / "shout.py").read_text("utf-8").splitlines()
 
 
+def test_check_says_what_it_shows(text, apps, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["check", str(apps / "hello")])
+    shown = re.search(r"\$ jupiter check task_specific_files/hello\n(.*?)```", text, re.S)[1]
+    assert done.stdout == shown
+
+
 def test_the_changed_app_is_accepted(my_hello):
-    app = load_app(my_hello)
-    check_app(app)
-    assert app.parents("sign") == ("shout", "count")
+    changed = load_app(my_hello)
+    check_app(changed)
+    assert changed.parents("sign") == ("shout", "count")
 
 
 def test_without_its_script_it_is_refused_in_the_words_shown(my_hello, text):

@@ -1,8 +1,9 @@
 """The timeline picture of a run: a row per node, a bar per call, over the run's time.
 
 Bars that overlap on one node are stacked in lanes. Small runs also show deliveries between nodes as
-thin lines; a bar with room holds its job's number; planned instants are red ticks. The time axis is
-the machine's own clock where all nodes share one, else the timeline.
+thin lines; a bar with room holds its job's number; planned instants are red ticks. Of calls that
+are too many for bars it shows how many ran at once (:mod:`orchestrator.timeline_load`). The time
+axis is the machine's own clock where all nodes share one, else the timeline.
 """
 
 from __future__ import annotations
@@ -13,19 +14,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jupiter.app import HOME
 from jupiter.events import Stamp, TaskDone
+from jupiter.units import format_number
 from orchestrator.drawing import (
     FAINT,
     INK,
     MUTED,
     POINTS_PER_INCH,
     RED,
-    colours,
     figure,
     save,
     text_width_points,
 )
 from orchestrator.report_data import RunData
+from orchestrator.timeline_legend import (
+    OTHERS,
+    draw_legend,
+    legend_lines,
+    legend_of,
+    task_colours,
+)
+from orchestrator.timeline_load import Span, draw_loads, highest, loads, slices
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +49,15 @@ MOST_ROW_POINTS = 120.0
 BARS_WITH_LINES = 400
 """More bars than this are drawn without deliveries."""
 
-TASKS_IN_LEGEND = 24
+MOST_BARS = 4000
+"""More calls than this are drawn as areas."""
+
+AREA_POINTS = 64.0
+"""The height of a node's row of areas."""
+
+NODES_WITH_IDLE = 8
+"""Of more nodes than this, those without a call get no row."""
+
 SHORTEST_BAR = 1 / 450
 SHORTEST_BAR_IN_A_CROWD = 1 / 1500
 """A bar is at least this share of the axis wide, so that a short call is seen."""
@@ -104,10 +122,10 @@ def draw_timeline(data: RunData, folder: Path) -> list[Path]:
     axis = _TimeAxis(data)
     labels = {job: str(released.index) for job, released in data.released.items()}
     rows = _rows(data, axis)
-    tasks = [task for task in data.lock.app.tasks if any(call.task == task for call in data.calls)]
-    palette = colours(tasks or sorted({call.task for call in data.calls}))
-    legend_lines = _legend_lines(list(palette))
-    header = 30.0 + 16.0 * len(legend_lines)
+    palette = task_colours(data)
+    legend = legend_of(data, palette)
+    lines = legend_lines(list(legend), WIDTH_IN * POINTS_PER_INCH)
+    header = 30.0 + 16.0 * len(lines)
     body = rows[-1].top + rows[-1].height
     left, right, bottom = _name_width(rows), 16.0, 42.0
     height = header + body + bottom
@@ -119,23 +137,23 @@ def draw_timeline(data: RunData, folder: Path) -> list[Path]:
         axes.set_xlim(-0.005 * axis.span, 1.005 * axis.span)
         axes.set_ylim(body, 0)
         _frame(axes, rows, axis)
-        _bars(axes, rows, axis, palette, labels, wide - left - right)
-        _instants(axes, rows, axis)
+        title = f"{data.lock.app.name}: {len(data.released)} jobs on {len(rows)} nodes"
+        idle = len(data.lock.nodes) - len(rows) - (HOME not in {row.node for row in rows})
+        if idle > 0:
+            title += f", {idle} more had none"
+        if len(data.calls) > MOST_BARS:
+            most = _areas(axes, rows, axis, palette)
+            title += f"; height: calls at once, at most {format_number(most)}"
+        else:
+            _bars(axes, rows, axis, palette, labels, wide - left - right)
+            _instants(axes, rows, axis)
         if len(data.calls) <= BARS_WITH_LINES:
             _deliveries(axes, rows, axis)
-        title = f"{data.lock.app.name}: {len(data.released)} jobs on {len(rows)} nodes"
         drawn.text(
             16 / wide, 1 - 16 / height, title, fontsize=12, weight="bold", va="center",
             parse_math=False,
         )  # fmt: skip
-        for line, names in enumerate(legend_lines):
-            y, x = 1 - (38 + 16 * line) / height, 16.0
-            for name in names:
-                colour = palette.get(name)
-                if colour:
-                    drawn.text(x / wide, y, "■", color=colour, va="center", fontsize=10)
-                drawn.text((x + 13) / wide, y, name, color=MUTED, va="center", parse_math=False)
-                x += text_width_points(name, 9.0) + 28.0
+        draw_legend(drawn, lines, legend)
         return save(drawn, folder, "timeline")
 
 
@@ -148,10 +166,8 @@ class _TimeAxis:
         begins += [self._raw(job.at) for job in data.released.values() if job.at is not None]
         self._zero = min(begins)
         end = max(self._raw(call.ended) for call in data.calls) - self._zero
-        self._scale, self.unit = next(
-            (scale, unit) for least, scale, unit in _UNITS if end >= least
-        )
-        self.span = max(end, 1) / self._scale
+        self.scale, self.unit = next((scale, unit) for least, scale, unit in _UNITS if end >= least)
+        self.span = max(end, 1) / self.scale
 
     def _raw(self, stamp: Stamp) -> int:
         return stamp.core_ns if self._core else stamp.estimate_ns
@@ -160,19 +176,23 @@ class _TimeAxis:
         return self._raw(stamp) - self._zero
 
     def __call__(self, ns: float) -> float:
-        return ns / self._scale
+        return ns / self.scale
 
 
 def _rows(data: RunData, axis: _TimeAxis) -> list[_Row]:
     by_node: dict[str, list[TaskDone]] = {node: [] for node in data.lock.nodes}
     for call in data.calls:
         by_node.setdefault(call.node, []).append(call)
-    used = {node: calls for node, calls in by_node.items() if calls or node != "home"}
+    with_idle = len(by_node) <= NODES_WITH_IDLE
+    used = {node: calls for node, calls in by_node.items() if calls or (with_idle and node != HOME)}
+    crowd = len(data.calls) > MOST_BARS
     rows, top = [], 0.0
     for node, calls in used.items():
         spans = [(axis.ns(call.started), axis.ns(call.ended)) for call in calls]
         row = _Row(node, pack(calls, spans), top)
         row.height = min(max(ROW_POINTS, row.lanes * LANE_POINTS + 8.0), MOST_ROW_POINTS)
+        if crowd:
+            row.height = AREA_POINTS
         top += row.height
         rows.append(row)
     return rows
@@ -180,21 +200,6 @@ def _rows(data: RunData, axis: _TimeAxis) -> list[_Row]:
 
 def _name_width(rows: Sequence[_Row]) -> float:
     return min(max(text_width_points(row.node, 9.0) for row in rows) + 26.0, 220.0)
-
-
-def _legend_lines(tasks: list[str]) -> list[list[str]]:
-    if len(tasks) > TASKS_IN_LEGEND:
-        return [[f"colours follow the order of the {len(tasks)} tasks in the app"]]
-    lines: list[list[str]] = [[]]
-    wide = 0.0
-    for task in tasks:
-        width = text_width_points(task, 9.0) + 28.0
-        if lines[-1] and wide + width > WIDTH_IN * POINTS_PER_INCH - 32:
-            lines.append([])
-            wide = 0.0
-        lines[-1].append(task)
-        wide += width
-    return lines
 
 
 def _frame(axes: Axes, rows: Sequence[_Row], axis: _TimeAxis) -> None:
@@ -207,6 +212,23 @@ def _frame(axes: Axes, rows: Sequence[_Row], axis: _TimeAxis) -> None:
         axes.spines[side].set_visible(False)
     for row in rows:
         axes.axhline(row.top, color=FAINT, linewidth=0.6, zorder=0.5)
+
+
+def _areas(axes: Axes, rows: Sequence[_Row], axis: _TimeAxis, palette: dict[str, str]) -> float:
+    """Each node's calls at once, all to one scale; gives the most."""
+    edges = slices(max(bar.end_ns for row in rows for bar in row.bars))
+    areas = []
+    for row in rows:
+        spans: dict[str, list[Span]] = {colour: [] for colour in (*palette.values(), OTHERS)}
+        for bar in row.bars:
+            spans[palette.get(bar.call.task, OTHERS)].append((bar.start_ns, bar.end_ns))
+        areas.append(loads({colour: each for colour, each in spans.items() if each}, edges))
+    most = highest(areas)
+    middles = (edges[1:] + edges[:-1]) / 2 / axis.scale
+    for row, each in zip(rows, areas, strict=True):
+        room = row.height - 8.0
+        draw_loads(axes, each, middles, row.top + row.height, room / max(most, 1.0))
+    return most
 
 
 def _bars(
@@ -228,7 +250,7 @@ def _bars(
             start = axis(bar.start_ns)
             end = max(axis(bar.end_ns), start + shortest)
             corners.append([(start, top), (end, top), (end, top + height), (start, top + height)])
-            faces.append(palette.get(bar.call.task, MUTED))
+            faces.append(palette.get(bar.call.task, OTHERS))
             label = labels.get(bar.call.job, "")
             room = (end - start) / axis.span * width_points - 4
             if height >= 9 and text_width_points(label, 7.0) <= room:

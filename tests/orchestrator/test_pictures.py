@@ -6,14 +6,17 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jupiter.app import HOME, App, Service, Task
 from jupiter.run_folder import RunFolder
+from jupiter.run_lock import LockedApp, LockedTask
 from orchestrator.dag_picture import draw_app
 from orchestrator.drawing import PALETTE, colours, text_width_points
 from orchestrator.report_data import read_run
+from orchestrator.timeline_load import calls_at_once, slices
 from orchestrator.timeline_picture import draw_timeline, pack
 
 
@@ -69,6 +72,47 @@ def test_timeline_of_many_bars_stays_small(make: Any) -> None:
     assert svg.stat().st_size < 1_000_000
 
 
+def many_tasks(make: Any, tasks: int, jobs: int, nodes: int) -> RunFolder:
+    """Every task runs 1 ms per job, task 0 twice as long, all on node1 and node2 in turn."""
+    names = [f"task{index}" for index in range(tasks)]
+    app = LockedApp(
+        name="many",
+        folder="apps/many",
+        dialect="yaml",
+        tasks={name: LockedTask(children=[HOME], parents=[HOME]) for name in names},
+        ingress=names,
+    )
+    calls = [
+        make.call(job, name, f"node{1 + index % 2}", job * tasks + index, 2 if index == 0 else 1)
+        for job in range(jobs)
+        for index, name in enumerate(names)
+    ]
+    lock = make.lock(
+        app=app, placement={}, nodes=[HOME, *(f"node{index + 1}" for index in range(nodes))]
+    )
+    folder: RunFolder = make.write(lock, calls)
+    return folder
+
+
+def test_timeline_of_a_crowd_is_areas(make: Any) -> None:
+    folder = many_tasks(make, tasks=60, jobs=80, nodes=3)
+    svg, _ = draw_timeline(read_run(folder), folder.report)
+    shown = texts(svg)
+    assert svg.stat().st_size < 500_000
+    assert {"task0", "37 tasks with less work"} <= set(shown)
+    assert sum(text.startswith("task") for text in shown) == 23
+    assert any("calls at once, at most 0.5" in text for text in shown)
+
+
+def test_timeline_of_many_nodes_leaves_out_the_idle(make: Any) -> None:
+    folder = many_tasks(make, tasks=4, jobs=2, nodes=30)
+    svg, _ = draw_timeline(read_run(folder), folder.report)
+    shown = texts(svg)
+    assert {"node1", "node2"} <= set(shown)
+    assert "node3" not in shown
+    assert "many: 0 jobs on 2 nodes, 28 more had none" in shown
+
+
 spans = st.lists(
     st.tuples(st.integers(0, 100), st.integers(0, 30)).map(lambda s: (s[0], s[0] + s[1])),
     max_size=40,
@@ -88,6 +132,15 @@ def test_lanes_never_overlap_and_none_is_wasted(times: list[tuple[int, int]]) ->
     lengthened = [(start, max(end, start + 1)) for start, end in times]
     most = max((sum(s <= t < e for s, e in lengthened) for t, _ in lengthened), default=0)
     assert max((bar.lane + 1 for bar in bars), default=0) == most
+
+
+@given(spans.filter(bool))
+def test_areas_hold_all_the_time_that_calls_took(times: list[tuple[int, int]]) -> None:
+    edges = slices(max(end for _, end in times))
+    load = calls_at_once(times, edges)
+    assert (load >= -1e-9).all()
+    took = float((load * (edges[1:] - edges[:-1])).sum())
+    assert took == pytest.approx(sum(end - start for start, end in times))
 
 
 def test_colours_differ() -> None:

@@ -12,7 +12,6 @@ from typing import Any
 from jupiter.errors import ClusterError
 from jupiter.events import Stamp
 from qot.alarm import Alarm
-from qot.clock import Clock, core_clock
 from qot.instant import Status
 from qot.service_config import ServiceConfig
 from qot.timeline import TimelineReader
@@ -26,7 +25,6 @@ class NodeClock:
 
     def __init__(self, config: ServiceConfig) -> None:
         self._config = config
-        self._core: Clock = core_clock(config.clock)
         self._service: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._reference: tuple[str, int] | None = config.reference
@@ -37,7 +35,7 @@ class NodeClock:
     async def start(self) -> None:
         """Start the service and the alarm. Raises ClusterError with the service's own words."""
         await self._start_service()
-        self._reader = TimelineReader(Path(self._config.page_path), self._core)
+        self._reader = TimelineReader(Path(self._config.page_path), self._config.timeline)
         self.alarm = Alarm(self._reader)
         self.realtime = str(self.alarm.start())
         self._keeper = asyncio.create_task(self._keep_service(), name="time service keeper")

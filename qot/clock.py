@@ -98,6 +98,8 @@ class ClockModel:
             )
         if self.wander_ppb < 0:
             raise ValueError(f"wander_ppb is {self.wander_ppb}: it must be 0 or more")
+        if not 0 <= self.seed <= _MASK:
+            raise ValueError(f"seed is {self.seed}: give 0 to 2^64 - 1")
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

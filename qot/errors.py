@@ -5,9 +5,10 @@
         ├── PageError                   a clock page can't be read
         │   ├── PageMissingError        no such file: the time service has not started
         │   ├── PageTruncatedError      the file is shorter than its layout
-        │   ├── PageForeignError        the file is something else, or of another timeline
+        │   ├── PageForeignError        something else, another timeline's, or of another boot
         │   ├── PageVersionError        the file has another version of the layout
         │   ├── PageNeverWrittenError   the service made it and has not published yet
+        │   ├── PageHistoryError        a stamp is older than what the page remembers
         │   └── PageTornError           a write began and did not end: its writer died or is stopped
         └── ServiceError                the time service can't start
 
@@ -37,7 +38,7 @@ class PageTruncatedError(PageError):
 
 
 class PageForeignError(PageError):
-    """The file is not a clock page, or one of another timeline."""
+    """The file is not a clock page, or one of another timeline or of an earlier boot."""
 
 
 class PageVersionError(PageError):
@@ -46,6 +47,10 @@ class PageVersionError(PageError):
 
 class PageNeverWrittenError(PageError):
     """The page exists and nothing was published on it yet."""
+
+
+class PageHistoryError(PageError):
+    """A stamp is older than the parameters that the page remembers."""
 
 
 class PageTornError(PageError):

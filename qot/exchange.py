@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import astuple, dataclass
 
 from qot.hard_bound import Sample
-from qot.page import timeline_id
+from qot.page_layout import timeline_id
 
 MAGIC = b"QOTX"
 VERSION = 1

@@ -1,22 +1,7 @@
 """The clock page: a small file, shared by mmap, that tells a node the time.
 
-Layout, version 1, 256 bytes, little endian, naturally aligned (docs/quality_of_time.md):
-
-    ====== ===== ========================================================================
-    offset type  field
-    ====== ===== ========================================================================
-         0 8s    magic "QOTPAGE\\0"
-         8 u32   version
-        12 u32   size
-        16 u64   generation: odd while being written, 0 never written
-        24 i64   status: 0 unsynchronized, 1 synchronized, 2 holdover, 3 disrupted
-        32 i64   as_of, timeline, rate_ppb, early, late, early_growth_ppb, late_growth_ppb,
-                 sigma, sigma_growth_ppb, fresh_until, void_after
-       120 u64   epoch, step_marker
-       136 u64   timeline id (first 8 bytes of the SHA-256 of its name)
-       144 u64   exchange counters, 8 of them, in the order of exchange.Counters
-       208 u32   CRC-32 of the generation (as it ends up, even) and bytes 24..143
-    ====== ===== ========================================================================
+It holds the parameters of one timeline on one node, the node's core clock, and the parameters of
+the last minutes (:mod:`qot.page_history`); the bytes are in :mod:`qot.page_layout`.
 
 One writer, any number of readers, no locks: a seqlock. A reader takes the generation, the body, and
 the generation again; equal and even means the body is whole. Pure Python can't issue memory
@@ -27,58 +12,64 @@ nothing in the end, since a reader decodes a generation once and keeps it.
 from __future__ import annotations
 
 import binascii
-import hashlib
 import mmap
 import os
-import struct
 import time
 from pathlib import Path
 
+from qot.clock import DEFAULT_MAX_DRIFT_PPB, Clock, ClockModel, core_clock
 from qot.errors import (
     PageForeignError,
+    PageHistoryError,
     PageMissingError,
     PageNeverWrittenError,
     PageTornError,
     PageTruncatedError,
     PageVersionError,
 )
-from qot.instant import Status
+from qot.page_history import History, HistoryWriter
+from qot.page_layout import (
+    BODY,
+    BODY_AT,
+    COUNTERS,
+    COUNTS,
+    COUNTS_AT,
+    CRC,
+    CRC_AT,
+    EMULATED,
+    GENERATION_AT,
+    HEAD,
+    HISTORY_AT,
+    MAGIC,
+    MONOTONIC,
+    ORIGIN,
+    ORIGIN_AT,
+    ORIGIN_CRC_AT,
+    SIZE_BYTES,
+    TIMELINE_AT,
+    VERSION,
+    WORD,
+    boot_id,
+    make_params,
+    origin_crc,
+    pack_head,
+    pack_params,
+    timeline_id,
+)
 from qot.params import ClockParams
 
-MAGIC = b"QOTPAGE\0"
-VERSION = 1
-SIZE_BYTES = 256
-COUNTERS = 8
-
-_HEAD = struct.Struct("<8sII")
-_GENERATION_AT = 16
-_BODY = struct.Struct("<12q2Q")
-_BODY_AT = 24
-_ID = struct.Struct("<Q")
-_ID_AT = 136
-_COUNTERS = struct.Struct(f"<{COUNTERS}Q")
-_COUNTERS_AT = 144
-_CRC = struct.Struct("<I")
-_CRC_AT = 208
-_STATUSES = (Status.UNSYNCHRONIZED, Status.SYNCHRONIZED, Status.HOLDOVER, Status.DISRUPTED)
 _TRIES = 200
 _PAUSE_S = 50e-6
 _QUICK_TRIES = 20
-_STATUS_NUMBER = {status: number for number, status in enumerate(_STATUSES)}
 
 
-def timeline_id(name: str) -> int:
-    """The number that a timeline's name has on pages and in packets."""
-    return _ID.unpack(hashlib.sha256(name.encode()).digest()[:8])[0]  # type: ignore[no-any-return]
-
-
-def _check(path: Path, head: bytes, size_bytes: int) -> None:
-    """Raise the PageError that fits, unless this begins a page of our version."""
-    if size_bytes < _HEAD.size or len(head) < _HEAD.size:
+def _check(path: Path, page: bytes, size_bytes: int) -> None:
+    """Raise the PageError that fits, unless this is a page of our version and of this boot."""
+    if size_bytes < HEAD.size or len(page) < HEAD.size:
         raise PageTruncatedError(
             f"{path} has {size_bytes} bytes, a clock page {SIZE_BYTES}: restart the time service"
         )
-    magic, version, size = _HEAD.unpack(head)
+    magic, version, size = HEAD.unpack_from(page)
     if magic != MAGIC:
         raise PageForeignError(
             f"{path} is not a clock page: give the path that the time service uses"
@@ -93,46 +84,92 @@ def _check(path: Path, head: bytes, size_bytes: int) -> None:
             f"{path} has {size_bytes} bytes, a clock page has {max(size, SIZE_BYTES)}: "
             "restart the time service"
         )
+    boot, kind, *_ = ORIGIN.unpack_from(page, ORIGIN_AT)
+    if origin_crc(page) != CRC.unpack_from(page, ORIGIN_CRC_AT)[0]:
+        raise PageForeignError(
+            f"{path} says of its core clock what does not fit its checksum: remove it and restart "
+            "the time service"
+        )
+    if boot != boot_id():
+        raise PageForeignError(
+            f"{path} was written before this machine was restarted: start the time service again"
+        )
+    if kind not in (MONOTONIC, EMULATED):
+        raise PageVersionError(
+            f"{path} stands on a core clock of kind {kind}, this program knows 0 and 1: run the "
+            "same release on both sides"
+        )
+
+
+def _clock(page: bytes) -> Clock:
+    """The core clock that a page stands on."""
+    _, kind, epoch, offset, drift, wander, seed, limit = ORIGIN.unpack_from(page, ORIGIN_AT)
+    if kind == MONOTONIC:
+        return core_clock(None, limit)
+    return core_clock(ClockModel(epoch, offset, drift, wander, seed, limit))
 
 
 class PageWriter:
     """Writes a clock page; one per page, in the time service. Not thread-safe.
 
-    A page that is there already is continued, so that readers keep their mapping over a restart of
-    the service; anything else at ``path`` is replaced. Raises OSError when that fails.
+    model: the emulated core clock that the numbers refer to, or None for CLOCK_MONOTONIC, whose
+    stated limit is ``max_drift_ppb``. A page that is there already for this timeline and this clock
+    is continued, so that readers keep their mapping over a restart of the service; anything else at
+    ``path`` is replaced. Raises OSError when that fails.
     """
 
-    def __init__(self, path: Path, timeline: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        timeline: str,
+        model: ClockModel | None = None,
+        max_drift_ppb: int = DEFAULT_MAX_DRIFT_PPB,
+    ) -> None:
         self.path = path
-        self._timeline_id = timeline_id(timeline)
-        try:
-            with path.open("rb") as file:
-                _check(path, file.read(_HEAD.size), os.fstat(file.fileno()).st_size)
-        except (FileNotFoundError, PageTruncatedError, PageForeignError, PageVersionError):
-            self._make()
+        fresh = pack_head(timeline_id(timeline), model, max_drift_ppb)
+        if not self._can_continue(fresh):
+            draft = path.with_name(f".{path.name}.{os.getpid()}")
+            draft.write_bytes(fresh)
+            draft.replace(path)  # whole from the moment it is seen
         with path.open("r+b") as file:
             self._map = mmap.mmap(file.fileno(), SIZE_BYTES)
         self._words = memoryview(self._map).cast("Q")
-        left = self._words[_GENERATION_AT // 8]
+        self._history = HistoryWriter(self._map)
+        left = max(self._words[GENERATION_AT // 8], self._history.last_generation)
         self._generation = left + left % 2  # odd: our predecessor died while writing
+        self._timeline = fresh[TIMELINE_AT:COUNTS_AT]
         self.params: ClockParams | None = None
 
-    def _make(self) -> None:
-        """Put an empty page at the path, whole from the moment it is seen."""
-        draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        draft.write_bytes(_HEAD.pack(MAGIC, VERSION, SIZE_BYTES).ljust(SIZE_BYTES, b"\0"))
-        draft.replace(self.path)
+    def _can_continue(self, fresh: bytes) -> bool:
+        """Is there a page with the head of this one?"""
+        try:
+            found = self.path.read_bytes()
+        except FileNotFoundError:
+            return False
+        return len(found) == SIZE_BYTES and all(
+            found[part] == fresh[part]
+            for part in (
+                slice(GENERATION_AT),
+                slice(TIMELINE_AT, COUNTS_AT),
+                slice(ORIGIN_AT, ORIGIN_CRC_AT + CRC.size),
+            )
+        )
 
     def write(self, params: ClockParams, counters: tuple[int, ...] = (0,) * COUNTERS) -> None:
-        """Publish new parameters. Readers see the old ones or the new ones, never a mixture."""
+        """Publish new parameters. Readers see the old ones or the new ones, never a mixture.
+
+        Raises ValueError for parameters that a page can't hold; the page stays as it was.
+        """
         generation = self._generation + 2
-        body = _pack(params) + _ID.pack(self._timeline_id)
-        crc = binascii.crc32(_ID.pack(generation) + body)
-        word = _GENERATION_AT // 8
+        packed = pack_params(params)
+        body = packed + self._timeline
+        crc = binascii.crc32(WORD.pack(generation) + body)
+        self._history.add(generation, params, packed)
+        word = GENERATION_AT // 8
         self._words[word] = generation - 1
-        self._map[_BODY_AT : _BODY_AT + len(body)] = body
-        _COUNTERS.pack_into(self._map, _COUNTERS_AT, *counters)
-        _CRC.pack_into(self._map, _CRC_AT, crc)
+        self._map[BODY_AT : BODY_AT + len(body)] = body
+        COUNTS.pack_into(self._map, COUNTS_AT, *counters)
+        CRC.pack_into(self._map, CRC_AT, crc)
         self._words[word] = generation
         self._generation = generation
         self.params = params
@@ -154,14 +191,18 @@ class PageReader:
         try:
             with path.open("rb") as file:
                 size_bytes = os.fstat(file.fileno()).st_size
-                _check(path, file.read(_HEAD.size), size_bytes)
+                page = file.read(HISTORY_AT)
+                _check(path, page, size_bytes)
                 self._map = mmap.mmap(file.fileno(), SIZE_BYTES, access=mmap.ACCESS_READ)
         except FileNotFoundError:
             raise PageMissingError(
                 f"there is no clock page at {path}: start the time service of this node first"
             ) from None
+        self.clock = _clock(page)
+        """The node's core clock, which every number on the page refers to."""
         self._words = memoryview(self._map).cast("Q")
         self._kept: tuple[int, ClockParams] | None = None
+        self._history: tuple[int, History] | None = None
 
     @property
     def generation(self) -> int:
@@ -171,7 +212,7 @@ class PageReader:
     @property
     def timeline_id(self) -> int:
         """The timeline that this page is of."""
-        return self._words[_ID_AT // 8]
+        return self._words[TIMELINE_AT // 8]
 
     def read(self) -> tuple[int, ClockParams]:
         """The generation, and the parameters that it stands for.
@@ -198,9 +239,30 @@ class PageReader:
             "died or is stopped; restart it"
         )
 
+    def read_at(self, core_ns: int) -> ClockParams:
+        """The parameters that were valid at a core time: the present ones, or of the history.
+
+        Raises as :meth:`read` does, and PageHistoryError for a time before all that is remembered.
+        """
+        generation, params = self.read()
+        if core_ns >= params.as_of_ns:
+            return params
+        kept = self._history
+        if kept is None or kept[0] != generation:
+            self._history = kept = generation, History(self._map[:SIZE_BYTES], generation)
+        history = kept[1]
+        found = history.at(core_ns)
+        if found is not None:
+            return found
+        oldest_ns = params.as_of_ns if history.oldest_ns is None else history.oldest_ns
+        raise PageHistoryError(
+            f"{self.path} remembers parameters from core time {oldest_ns} on, {core_ns} is "
+            f"{oldest_ns - core_ns} ns before that: convert stamps within minutes"
+        )
+
     def counters(self) -> tuple[int, ...]:
         """The exchange counters, for people; may mix two generations."""
-        return _COUNTERS.unpack_from(self._map, _COUNTERS_AT)
+        return COUNTS.unpack_from(self._map, COUNTS_AT)
 
     def close(self) -> None:
         self._words.release()
@@ -212,34 +274,10 @@ class PageReader:
             raise PageNeverWrittenError(
                 f"nothing is on the clock page {self.path} yet: wait for the time service"
             )
-        body = self._map[_BODY_AT:_COUNTERS_AT]
-        (crc,) = _CRC.unpack_from(self._map, _CRC_AT)
+        body = self._map[BODY_AT:COUNTS_AT]
+        (crc,) = CRC.unpack_from(self._map, CRC_AT)
         if generation & 1 or self._words[2] != generation:
             return None
-        if binascii.crc32(_ID.pack(generation) + body) != crc:
+        if binascii.crc32(WORD.pack(generation) + body) != crc:
             return None
-        return generation, _unpack(body)
-
-
-def _pack(params: ClockParams) -> bytes:
-    return _BODY.pack(
-        _STATUS_NUMBER[params.status],
-        params.as_of_ns,
-        params.timeline_ns,
-        params.rate_ppb,
-        params.early_ns,
-        params.late_ns,
-        params.early_growth_ppb,
-        params.late_growth_ppb,
-        params.sigma_ns,
-        params.sigma_growth_ppb,
-        params.fresh_until_ns,
-        params.void_after_ns,
-        params.epoch,
-        params.step_marker,
-    )
-
-
-def _unpack(body: bytes) -> ClockParams:
-    status, *rest = _BODY.unpack_from(body)
-    return ClockParams(_STATUSES[status], *rest)
+        return generation, make_params(BODY.unpack_from(body))

@@ -12,7 +12,6 @@ import os
 import select
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from jupiter.errors import InputError
 from qot.clock import Clock, core_clock
@@ -153,7 +152,7 @@ class TimeService:
     def __init__(self, config: ServiceConfig, control: Control) -> None:
         self._control = control
         clock = core_clock(config.clock, config.max_drift_ppb)
-        self._page = self._open_page(config.page, config.timeline)
+        self._page = self._open_page(config)
         kind = ReferenceRole if config.role is Role.REFERENCE else FollowerRole
         try:
             self._role: ReferenceRole | FollowerRole = kind(config, clock, self._page)
@@ -164,13 +163,13 @@ class TimeService:
             ) from None
 
     @staticmethod
-    def _open_page(path: Path, timeline: str) -> PageWriter:
+    def _open_page(config: ServiceConfig) -> PageWriter:
         try:
-            return PageWriter(path, timeline)
+            return PageWriter(config.page, config.timeline, config.clock, config.max_drift_ppb)
         except OSError as error:
             raise ServiceError(
-                f"the clock page {path} can't be written: {error}; give a page_path in a folder "
-                "that exists and has room"
+                f"the clock page {config.page} can't be written: {error}; give a page_path in a "
+                "folder that exists and has room"
             ) from None
 
     @property

@@ -1,7 +1,7 @@
 """The reader's side of a timeline: what time it is, how wrong that may be, when a time will be.
 
-Reads the clock page of this node's time service and the node's own core clock; never waits for
-anybody. Thread-safe.
+Reads the clock page of this node's time service, and the core clock that the page names; never
+waits for anybody. Thread-safe.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from types import TracebackType
 from qot.clock import Clock
 from qot.errors import PageForeignError
 from qot.instant import Instant, Status
-from qot.page import PageReader, timeline_id
+from qot.page import PageReader
+from qot.page_layout import timeline_id
 from qot.params import ClockParams
 
 
@@ -32,22 +33,19 @@ class WaitMode(StrEnum):
 class TimelineReader:
     """One node's view of one timeline.
 
-    clock must be the node's own core clock, the one its time service runs on: emulated clocks are
-    functions of CLOCK_MONOTONIC, so that two processes with one model agree.
-    Raises the PageError of :class:`qot.page.PageReader`; PageForeignError for the page
-    of another timeline.
+    The page tells which core clock the node runs on. Raises the PageError of
+    :class:`qot.page.PageReader`; PageForeignError for the page of another timeline.
     """
 
-    def __init__(self, page_path: Path, clock: Clock, timeline: str | None = None) -> None:
-        self.clock = clock
+    def __init__(self, page_path: Path, timeline: str | None = None) -> None:
         self._page = PageReader(page_path)
-        if timeline is not None and self._page.generation:
-            found = self._page.timeline_id
-            if found != timeline_id(timeline):
-                raise PageForeignError(
-                    f"{page_path} is the clock page of another timeline than {timeline!r}: give "
-                    "the path that this timeline's service writes"
-                )
+        self.clock: Clock = self._page.clock
+        if timeline is not None and self._page.timeline_id != timeline_id(timeline):
+            self._page.close()
+            raise PageForeignError(
+                f"{page_path} is the clock page of another timeline than {timeline!r}: give "
+                "the path that this timeline's service writes"
+            )
 
     def now(self) -> Instant:
         """The present, in about 1.5 µs. Raises as :meth:`qot.page.PageReader.read` does."""
@@ -76,6 +74,37 @@ class TimelineReader:
         """The present parameters."""
         return self._page.read()[1]
 
+    def params_at(self, core_ns: int) -> ClockParams:
+        """The parameters that were valid at a core time of this node; the present ones if later.
+
+        Raises PageHistoryError for a time before all that the page remembers (minutes).
+        """
+        return self._page.read_at(core_ns)
+
+    def to_timeline(self, core_ns: int) -> Instant:
+        """The Instant of a core stamp of this node, with the bound that was valid then.
+
+        Raises PageHistoryError for a time before all that the page remembers (minutes).
+        """
+        return self._page.read_at(core_ns).instant_at(core_ns)
+
+    past = to_timeline
+    """For who wants to say that the stamp was taken a while ago."""
+
+    def to_core(self, timeline_ns: int, mode: WaitMode = WaitMode.ESTIMATE) -> int | None:
+        """When, on the core clock, a timeline time will be or was, by the present parameters.
+
+        None while the node has never been synchronised: then no moment stands for that time.
+        """
+        params = self._page.read()[1]
+        if not params.bounded:
+            return None
+        if mode is WaitMode.ESTIMATE:
+            return params.core_at_estimate(timeline_ns)
+        if mode is WaitMode.AFTER:
+            return params.core_at_earliest(timeline_ns)
+        return params.core_at_latest(timeline_ns)
+
     @property
     def generation(self) -> int:
         """Changes whenever the parameters do. Cheap."""
@@ -90,16 +119,8 @@ class TimelineReader:
 
         None while the node has never been synchronised: then no moment stands for that time.
         """
-        params = self._page.read()[1]
-        if not params.bounded:
-            return None
-        if mode is WaitMode.ESTIMATE:
-            core_ns = params.core_at_estimate(timeline_ns)
-        elif mode is WaitMode.AFTER:
-            core_ns = params.core_at_earliest(timeline_ns)
-        else:
-            core_ns = params.core_at_latest(timeline_ns)
-        return self.clock.to_monotonic_ns(core_ns)
+        core_ns = self.to_core(timeline_ns, mode)
+        return None if core_ns is None else self.clock.to_monotonic_ns(core_ns)
 
     def close(self) -> None:
         self._page.close()

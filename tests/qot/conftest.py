@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from qot.clock import ClockModel, EmulatedClock, MonotonicClock
+from qot.clock import ClockModel, EmulatedClock
 from qot.instant import Status
 from qot.page import PageWriter
 from qot.params import ClockParams
@@ -92,7 +92,7 @@ class Cluster:
         return EmulatedClock(self.model(node))
 
     def reader(self, node: str) -> TimelineReader:
-        return TimelineReader(self.folder / f"{node}.page", self.clock(node), "wall")
+        return TimelineReader(self.folder / f"{node}.page", "wall")
 
     def wait_for(self, state: Callable[[], bool], what: str) -> None:
         """Poll until ``state()`` holds; fails after a deadline that only a bug reaches."""
@@ -127,7 +127,7 @@ class OwnPage:
     def __init__(self, path: Path) -> None:
         self.writer = PageWriter(path, "wall")
         self.write(0)
-        self.reader = TimelineReader(path, MonotonicClock(), "wall")
+        self.reader = TimelineReader(path, "wall")
 
     def write(self, offset_ns: int, *, error_ns: int = 0, **settings: Any) -> None:
         """Timeline = CLOCK_MONOTONIC + offset, ± error."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 import struct
 import subprocess
 import sys
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from qot.clock import ClockModel, EmulatedClock, MonotonicClock
 from qot.errors import (
     PageForeignError,
     PageMissingError,
@@ -18,7 +21,8 @@ from qot.errors import (
     PageVersionError,
 )
 from qot.instant import Status
-from qot.page import MAGIC, SIZE_BYTES, PageReader, PageWriter, timeline_id
+from qot.page import PageReader, PageWriter
+from qot.page_layout import MAGIC, ORIGIN_CRC_AT, SIZE_BYTES, origin_crc, timeline_id
 from qot.params import ClockParams
 
 PARAMS = ClockParams(Status.HOLDOVER, 1, -2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13)
@@ -76,8 +80,10 @@ def test_a_page_that_was_never_written(path: Path) -> None:
     ("content", "error"),
     [
         (b"", PageTruncatedError),
-        (struct.pack("<8sII", MAGIC, 1, SIZE_BYTES), PageTruncatedError),
-        (struct.pack("<8sII", MAGIC, 2, SIZE_BYTES).ljust(SIZE_BYTES, b"\0"), PageVersionError),
+        (struct.pack("<8sII", MAGIC, 2, SIZE_BYTES), PageTruncatedError),
+        (struct.pack("<8sII", MAGIC, 1, 256).ljust(256, b"\0"), PageVersionError),
+        (struct.pack("<8sII", MAGIC, 3, SIZE_BYTES).ljust(SIZE_BYTES, b"\0"), PageVersionError),
+        (struct.pack("<8sII", MAGIC, 2, SIZE_BYTES).ljust(SIZE_BYTES, b"\0"), PageForeignError),
         (b"#!/bin/sh\n".ljust(SIZE_BYTES, b"x"), PageForeignError),
     ],
 )
@@ -100,6 +106,77 @@ def test_a_restarted_writer_goes_on_where_readers_are(path: Path) -> None:
     assert reader.read() == (4, ClockParams(Status.UNSYNCHRONIZED, 7, 7))
     reader.close()
     second.close()
+
+
+def test_the_core_clock_is_on_the_page(path: Path) -> None:
+    model = ClockModel(5, -6, 7, 8, 2**64 - 1, 50)
+    PageWriter(path, "wall", model).close()
+    with closing(PageReader(path)) as reader:
+        assert isinstance(reader.clock, EmulatedClock)
+        assert reader.clock.model == model
+    PageWriter(path, "wall", max_drift_ppb=77).close()
+    with closing(PageReader(path)) as reader:
+        assert isinstance(reader.clock, MonotonicClock)
+        assert reader.clock.max_drift_ppb == 77
+
+
+@pytest.mark.parametrize(
+    ("timeline", "model"), [("other", None), ("wall", ClockModel(1)), ("other", ClockModel(1))]
+)
+def test_a_page_of_another_timeline_or_clock_is_not_continued(
+    path: Path, timeline: str, model: ClockModel | None
+) -> None:
+    with closing(PageWriter(path, "wall")) as writer:
+        writer.write(PARAMS)
+    old = PageReader(path)
+    PageWriter(path, timeline, model).close()
+    assert old.read() == (2, PARAMS)  # of the page that it has mapped; it grows stale there
+    with closing(PageReader(path)) as new, pytest.raises(PageNeverWrittenError):
+        new.read()
+    old.close()
+
+
+def test_a_page_of_an_earlier_boot_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(PageWriter(path, "wall")) as writer:
+        writer.write(PARAMS)
+    monkeypatch.setattr("qot.page.boot_id", lambda: 1)
+    with pytest.raises(PageForeignError, match="restarted"):
+        PageReader(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "error"), [((224, 7), PageVersionError), ((232, 1), PageForeignError)]
+)
+def test_a_core_clock_that_is_not_one_is_refused(
+    path: Path, change: tuple[int, int], error: type[Exception]
+) -> None:
+    PageWriter(path, "wall").close()
+    page = bytearray(path.read_bytes())
+    struct.pack_into("<q", page, *change)
+    if error is PageVersionError:  # as a later release would write it
+        struct.pack_into("<I", page, ORIGIN_CRC_AT, origin_crc(page))
+    path.write_bytes(page)
+    with pytest.raises(error, match=r"clock\.page"):
+        PageReader(path)
+
+
+@pytest.mark.parametrize(
+    "beyond",
+    [
+        {"as_of_ns": 2**61},
+        {"timeline_ns": -(2**63)},
+        {"rate_ppb": 10**9},
+        {"early_ns": -1},
+        {"late_growth_ppb": -1},
+        {"early_growth_ppb": 950_000_000},
+    ],
+)
+def test_what_readers_could_not_compute_is_not_written(path: Path, beyond: dict[str, int]) -> None:
+    with closing(PageWriter(path, "wall")) as writer, closing(PageReader(path)) as reader:
+        writer.write(PARAMS)
+        with pytest.raises(ValueError, match="beyond what a clock page holds"):
+            writer.write(replace(PARAMS, **beyond))
+        assert reader.read() == (2, PARAMS)
 
 
 def test_a_writer_that_died_while_writing(path: Path) -> None:

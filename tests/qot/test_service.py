@@ -15,6 +15,7 @@ import pytest
 from qot.clock import EmulatedClock
 from qot.exchange import PACKET_BYTES, Counters
 from qot.instant import Status
+from qot.page_layout import SIZE_BYTES
 from qot.service_config import Role
 from qot.timeline import TimelineReader
 
@@ -183,4 +184,4 @@ def test_the_page_is_for_reading_only(cluster: Any) -> None:
     reader = cluster.reader("home")
     with pytest.raises(TypeError):
         reader._page._words[2] = 0
-    assert os.path.getsize(cluster.folder / "home.page") == 256
+    assert os.path.getsize(cluster.folder / "home.page") == SIZE_BYTES

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from qot.clock import MonotonicClock
 from qot.errors import PageForeignError, PageMissingError
 from qot.instant import Status
 from qot.timeline import TimelineReader, WaitMode
@@ -57,6 +56,6 @@ def test_staleness_is_seen_by_the_reader(own_page: Any) -> None:
 
 def test_the_page_of_another_timeline_is_refused(own_page: Any, tmp_path: Path) -> None:
     with pytest.raises(PageForeignError, match="another timeline"):
-        TimelineReader(tmp_path / "own.page", MonotonicClock(), "other")
+        TimelineReader(tmp_path / "own.page", "other")
     with pytest.raises(PageMissingError):
-        TimelineReader(tmp_path / "none.page", MonotonicClock())
+        TimelineReader(tmp_path / "none.page")

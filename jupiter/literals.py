@@ -51,7 +51,7 @@ def read_constants(path: Path, environment: Mapping[str, str]) -> Constants:
     except (SyntaxError, ValueError) as error:
         raise InputError(
             f"it is not Python: {getattr(error, 'msg', error)}",
-            "mend the line",
+            "close quotes and brackets, and write one NAME = value a line, text in quotes",
             file=path,
             line=getattr(error, "lineno", None),
         ) from error

@@ -141,7 +141,7 @@ def _from_json(text: str, path: Path) -> dict[str, str]:
             line=error.lineno,
         ) from error
     if not isinstance(data, dict):
-        raise InputError("it is not an object", 'write {"task": "node"}', file=path)
+        raise InputError("it is a list, expected an object", 'write {"task": "node"}', file=path)
     for task, node in data.items():
         if not isinstance(node, str):
             raise InputError(

@@ -123,7 +123,9 @@ def open_store(path: Path) -> sqlite3.Connection:
 
 def _not_a_store(path: Path, error: Exception) -> InputError:
     return InputError(
-        f"the file is not a profile store: {error}", "move it away, or name another", file=path
+        f"the file is not a profile store: {error}",
+        "move it away: profiles are measured again",
+        file=path,
     )
 
 

@@ -26,7 +26,7 @@ def read_text(path: Path, what: str) -> str:
     except OSError as error:
         raise InputError(
             f"the {what} can't be read: {error.strerror}",
-            "make it readable for you",
+            f"make it readable for you: chmod u+r {path}",
             file=path,
         ) from error
     return decode_text(raw, path)

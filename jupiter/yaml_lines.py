@@ -59,19 +59,22 @@ def read_yaml(path: Path, what: str) -> YamlDocument:
     try:
         root = loader.get_single_node()
         if root is None:
-            raise InputError("the file is empty", f"write the {what}", file=path)
+            raise InputError(
+                "the file is empty", f"write the {what}; docs/app_formats.md shows it", file=path
+            )
         _refuse_double_keys(root, path)
         data = loader.construct_document(root)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise InputError(
             f"it is not YAML: {error.problem or error.context}",
-            "mend the YAML here; often it is the indentation, a missing colon or quote",
+            "mend the YAML here; often it is a tab, the indentation, a missing colon or quote",
             file=path,
             line=mark.line + 1 if mark else None,
         ) from error
     except yaml.YAMLError as error:
-        raise InputError(f"it is not YAML: {error}", "mend the YAML", file=path) from error
+        fix = "save it as UTF-8 text, without control characters"
+        raise InputError(f"it is not YAML: {error}", fix, file=path) from error
     except (ValueError, RecursionError) as error:
         raise InputError(
             f"it holds a value that can't be read: {error}", "write it in quotes", file=path

@@ -34,7 +34,9 @@ class JobSource:
                 data = path.read_bytes()
             except OSError as error:
                 raise InputError(
-                    f"can't be read: {error.strerror}", "make it readable", file=path
+                    f"the input file can't be read: {error.strerror}",
+                    f"make it readable for you: chmod u+r {path}",
+                    file=path,
                 ) from error
             entries.append(FileEntry(path.name, len(data)))
             parts.append(data)

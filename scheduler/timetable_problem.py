@@ -54,21 +54,30 @@ class TimetableProblem:
     def __post_init__(self) -> None:
         if self.app.timing is None:
             raise InputError(
-                "the app has no timing", "give it a period", file=self.app.config, field="timing"
+                "the app has no timing",
+                "add timing: with timeline, period and accuracy",
+                file=self.app.config,
+                field="timing",
             )
         errors: list[InputError] = []
         if not 0 <= self.drift_ppb < 10**9:
-            errors.append(_error(f"{self.drift_ppb} ppb", "give 0 to 999999999", "drift_ppb"))
+            errors.append(
+                _error(f"the drift is {self.drift_ppb} ppb", "give 0 to 999999999", "drift_ppb")
+            )
         if self.lead_ns < 0:
-            errors.append(_error(f"{self.lead_ns} ns", "give 0 or more", "lead_ns"))
+            errors.append(_error(f"the lead is {self.lead_ns} ns", "give 0 or more", "lead_ns"))
         for name in self.app.tasks:
             if name not in self.placement:
-                errors.append(_error(f"{name!r} has no node", "place every task", "placement"))
+                errors.append(
+                    _error(f"{name!r} has no node", "add it to the placement", "placement")
+                )
             elif self._budget(name) is None:
-                errors.append(_error(f"no budget of {name!r}", "profile it", "budgets_ns"))
+                errors.append(
+                    _error(f"no budget of {name!r}", "give it one, or profile it", "budgets_ns")
+                )
             elif self.budget_ns(name) < 0:
                 errors.append(
-                    _error(f"the budget of {name!r} is negative", "0 or more", "budgets_ns")
+                    _error(f"the budget of {name!r} is negative", "give 0 or more", "budgets_ns")
                 )
         raise_input_errors(errors)
         self._check_nodes(errors)
@@ -83,9 +92,11 @@ class TimetableProblem:
             values: Mapping[str, int] = getattr(self, field)
             for node in nodes:
                 if node not in values:
-                    errors.append(_error(f"no value for node {node!r}", "give it", field))
+                    errors.append(
+                        _error(f"no value for node {node!r}", "give one for every node", field)
+                    )
                 elif values[node] < 0:
-                    errors.append(_error(f"{values[node]} for {node!r}", "0 or more", field))
+                    errors.append(_error(f"{values[node]} for {node!r}", "give 0 or more", field))
         for node in nodes:
             if not self.cores_of(node) > 0:
                 errors.append(_error(f"{node!r} has no core", "give more than 0", "cores"))
@@ -141,7 +152,13 @@ class TimetableProblem:
                     queue.append(child)
         if len(ordered) < len(parents):
             stuck = ", ".join(name for name in parents if name not in done)
-            raise _error(f"a cycle among {stuck}", "remove one of its edges", "tasks")
+            raise InputError(
+                f"these tasks wait for each other for ever: {stuck}",
+                "remove one of the edges among them; a DAG has no cycle",
+                file=self.app.config,
+                line=self.app.tasks[next(name for name in parents if name not in done)].line,
+                field="tasks",
+            )
         return ordered
 
     @cached_property

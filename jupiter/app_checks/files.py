@@ -20,6 +20,7 @@ def check_files(app: App) -> list[InputError]:
 
 def _check_calls(app: App) -> list[InputError]:
     errors = []
+    key = "files_per_call" if app.dialect == "app.yaml" else "NUM_INPUTS"
     calls: dict[str, int | None] = {}
     for name in topological_order(app):
         task = app.tasks[name]
@@ -40,10 +41,10 @@ def _check_calls(app: App) -> list[InputError]:
                 InputError(
                     f"task {name!r} takes {size} files per call, but gets {total} per job from "
                     f"{', '.join(parents) or 'nobody'}",
-                    f"write {total or 1}, or change how many files its parents make",
+                    f"write {total or 1} as {key}, or change how many files its parents make",
                     file=app.config,
                     line=task.line,
-                    field="files_per_call" if app.dialect == "app.yaml" else "NUM_INPUTS",
+                    field=f"tasks.{name}.{key}" if app.dialect == "app.yaml" else key,
                 )
             )
             calls[name] = None
@@ -93,7 +94,7 @@ def check_sample_input(app: App) -> list[InputError]:
         return [
             InputError(
                 f"{len(files)} input files do not divide into jobs of {app.files_per_job} files",
-                f"make their number a multiple of {app.files_per_job}",
+                f"add or remove files until their number is a multiple of {app.files_per_job}",
                 file=app.sample_input,
                 field="files_per_job",
             )

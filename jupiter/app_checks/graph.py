@@ -12,7 +12,8 @@ from jupiter.text_files import suggestion
 def check_graph(app: App) -> list[InputError]:
     """Every fault of the DAG's shape. When there is a cycle, reachability is not judged."""
     if not app.tasks:
-        return [InputError("the app has no task", "declare at least one task", file=app.config)]
+        fix = "declare at least one task; `jupiter new APP` shows how"
+        return [InputError("the app has no task", fix, file=app.config)]
     errors = [*_unknown_children(app), *_childless(app)]
     cycles = find_cycles({name: task.children for name, task in app.tasks.items()})
     for cycle in cycles:
@@ -21,7 +22,8 @@ def check_graph(app: App) -> list[InputError]:
                 app,
                 app.tasks[cycle[0]],
                 "these tasks wait for each other for ever: " + " → ".join([*cycle, cycle[0]]),
-                "remove one of these edges; a DAG has no cycle",
+                f"{_cut(app, cycle[-1], cycle[0])}, or cut another of these edges; a DAG has no "
+                "cycle",
             )
         )
     if not errors:
@@ -29,8 +31,17 @@ def check_graph(app: App) -> list[InputError]:
     return errors
 
 
-def _error(app: App, task: Task, seen: str, fix: str, name: str | None = "children") -> InputError:
+def _error(app: App, task: Task, seen: str, fix: str, name: str = "children") -> InputError:
+    if app.dialect == "app.yaml":  # where a task names its inputs, and is named
+        name = f"tasks.{task.name}.inputs" if name == "children" else f"tasks.{task.name}"
     return InputError(seen, fix, file=app.config, line=task.line, field=name)
+
+
+def _cut(app: App, parent: str, child: str) -> str:
+    """What to write to be rid of an edge."""
+    if app.dialect == "app.yaml":
+        return f"remove {parent!r} from the inputs of {child!r}"
+    return f"remove {child!r} from the children of {parent!r}"
 
 
 def _unknown_children(app: App) -> Iterable[InputError]:

@@ -33,7 +33,9 @@ def check_scripts(app: App) -> list[InputError]:
     if not app.scripts.is_dir():
         return [
             InputError(
-                "there is no folder of scripts", f"make {app.scripts.name}/", file=app.scripts
+                "there is no folder of scripts",
+                f"make the folder {app.scripts.name}/ with a script for each task",
+                file=app.scripts,
             )
         ]
     checker = _Checker(app)
@@ -137,7 +139,7 @@ class _Checker:
                 self.errors.append(
                     InputError(
                         f"the script can't be read: {error.strerror}",
-                        "make it readable for you",
+                        f"make it readable for you: chmod u+r {path}",
                         file=path,
                     )
                 )

@@ -57,7 +57,9 @@ def _check_app(app: App, timing: Timing) -> Iterator[InputError]:
     period = format_duration(timing.period_ns)
     accuracy = format_duration(timing.accuracy_ns)
     if timing.period_ns <= 0:
-        yield _error(app, None, "timing.period", "the period is 0", "give a duration above 0")
+        yield _error(
+            app, None, "timing.period", "the period is 0", "write one above 0, such as 100ms"
+        )
     elif timing.accuracy_ns >= timing.period_ns:
         yield _error(
             app,
@@ -101,7 +103,11 @@ def _check_task(app: App, task: Task) -> Iterator[InputError]:
                 )
     if budget == 0:
         yield _error(
-            app, task, "timing.budget", "a budget of 0 lets nothing run", "give the longest run"
+            app,
+            task,
+            "timing.budget",
+            "a budget of 0 lets nothing run",
+            "write the longest time that one call may take, such as 20ms, or leave it out",
         )
     if budget is not None and app.timing is not None and budget > app.timing.period_ns > 0:
         yield _error(

@@ -29,6 +29,22 @@ _MOVED = {
 }
 """Keys that are known, but belong elsewhere."""
 
+_TAKES = {
+    "int": "write a whole number, such as 2",
+    "float": "write a number, such as 1.5",
+    "bool": "write true or false",
+    "string": "write it as text, in quotes if it looks like a number",
+    "list": "write a list, such as [first, second]",
+    "tuple": "write a list, such as [first, second]",
+    "dict": "write NAME: below it, indented, with the keys of each",
+    "model": "write keys below it, indented",
+    "greater": "write a larger number",
+    "less": "write a smaller number",
+}
+"""What to write, by the beginning of the name of pydantic's finding."""
+
+_SEE = "docs/app_formats.md says what this key takes"
+
 
 def read_app_yaml_app(config: Path, home_child: tuple[str, ...] | None = None) -> App:
     """Read ``app.yaml``. home_child is not used: the file says what its ingress is.
@@ -68,11 +84,11 @@ def _input_error(document: YamlDocument, item: object) -> InputError:
     if kind == "extra_forbidden":
         return document.error(where, f"unknown key {name!r}", _fix_unknown_key(where))
     if kind == "missing":
-        return document.error(where, f"{name!r} is missing", f"add {name}: below {_above(where)}")
+        return document.error(where, f"{name!r} is missing", f"add {name}: {_above(where)}")
     if kind == "value_error":
         text = str(item["ctx"]["error"])
         said, _, fix = text.partition(": ")
-        return document.error(where, said, fix or "mend it")
+        return document.error(where, said, fix or _SEE)
     if kind == "string_pattern_mismatch":
         return document.error(
             where,
@@ -87,12 +103,17 @@ def _input_error(document: YamlDocument, item: object) -> InputError:
             suggestion(str(seen), known, "one of " + ", ".join(known)),
         )
     message = item["msg"][0].lower() + item["msg"][1:]
+    if kind in ("dict_type", "model_type"):
+        message = "expected a block of keys and values"
     shown = "" if isinstance(seen, dict | list) else f"{seen!r}: "
-    return document.error(where, f"{shown}{message}", "see docs/app_formats.md for this field")
+    takes = next((text for start, text in _TAKES.items() if kind.startswith(start)), "")
+    fix = f"{takes}; docs/app_formats.md has every key" if takes else _SEE
+    return document.error(where, f"{shown}{message}", fix)
 
 
 def _above(where: Where) -> str:
-    return field_name(where[:-1]) or "the top of the file"
+    above = field_name(where[:-1])
+    return f"below {above}" if above else "at the top of the file"
 
 
 def _fix_unknown_key(where: Where) -> str:

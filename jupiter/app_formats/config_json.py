@@ -50,7 +50,7 @@ def read_config_json(path: Path) -> TaskMap:
         found.errors.append(
             InputError(
                 f"it is not JSON: {error.msg} in column {error.colno}",
-                "mend the JSON",
+                "mend the JSON here; often it is a comma too many or missing, or a single quote",
                 file=path,
                 line=error.lineno,
             )

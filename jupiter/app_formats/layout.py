@@ -25,14 +25,16 @@ def find_config(folder: Path) -> Path:
     if not folder.is_dir():
         raise InputError(
             "this is a file, expected an APP folder",
-            f"give the folder {folder.parent}",
+            f"give the folder that it is in: {folder.absolute().parent}",
             file=folder,
         )
     try:
         children = sorted(folder.iterdir())
     except OSError as error:
         raise InputError(
-            f"the folder can't be read: {error.strerror}", "make it readable for you", file=folder
+            f"the folder can't be read: {error.strerror}",
+            f"make it readable for you: chmod u+rx {folder}",
+            file=folder,
         ) from error
     if not children:
         raise InputError(

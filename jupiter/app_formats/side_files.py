@@ -76,7 +76,7 @@ def read_static_assignment(path: Path) -> tuple[dict[str, str], list[str]]:
     except (SyntaxError, ValueError) as error:
         raise InputError(
             f"it is not Python: {getattr(error, 'msg', error)}",
-            "mend it, or remove it",
+            "mend this line, or remove the file: only a static mapping needs it",
             file=path,
             line=getattr(error, "lineno", None),
         ) from error

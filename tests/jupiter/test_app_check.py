@@ -36,9 +36,9 @@ def test_a_sound_app_passes(write):
             "4\na 1 true b\nb 1 true c\nc 1 true d b\nd 1 true home\n",
             3,
             "b → c → b",
-            "remove one",
+            "remove 'b' from the children of 'c', or cut another",
         ),
-        ("3\na 1 true home\nb 1 true c\nc 1 true b\n", 3, "b → c → b", "remove one"),
+        ("3\na 1 true home\nb 1 true c\nc 1 true b\n", 3, "b → c → b", "from the children of"),
         ("3\na 1 false b c\nb 2 true home\nc 1 true home\n", 3, "takes 2 files", "write 1"),
         (
             "4\na 1 false b c\nb 1 false d home\nc 1 false d home\nd 3 true home\n",
@@ -57,6 +57,16 @@ def test_bad_graphs(write, errors, config, line, said, fix):
     assert fix in match[0].fix
     assert match[0].file is not None
     assert match[0].file.endswith("configuration.txt")
+
+
+def test_a_cycle_in_app_yaml_names_the_line_and_the_inputs(write, errors):
+    tasks = "  a: {inputs: [home, c]}\n  b: {inputs: a}\n  c: {inputs: b, outputs: home}\n"
+    files = {"app.yaml": f"tasks:\n{tasks}", "sample_input/1.txt": ""}
+    files |= {f"scripts/{name}.py": TASK for name in "abc"}
+    (error,) = errors(lambda: judge(write(files)))
+    assert "a → b → c → a" in error.seen
+    assert error.fix.startswith("remove 'c' from the inputs of 'a'")
+    assert (error.line, error.field) == (2, "tasks.a.inputs")
 
 
 def test_a_task_that_no_job_reaches(write, errors):

@@ -47,7 +47,7 @@ def test_home_may_be_placed_and_lines_are_read(tmp_path, app):
         ('{"split": "home",\n"split": "home"}', 1, "split", "twice", "remove"),
         ('{"split": 3}', 1, "split", "expected a name", "node1"),
         ('{"split": \n}', 2, None, "not JSON", "task"),
-        ("[1]", None, None, "not an object", "task"),
+        ("[1]", None, None, "expected an object", "task"),
         ("split node1 node2\n", 1, None, "not a placement", "TASK NODE"),
         ("split home\nsplit home\n", 2, "split", "twice", "remove"),
         ("count node1/0.3:node2/0.7\nsplit home\n", 1, "count", "not a node", "use one"),

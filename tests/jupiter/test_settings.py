@@ -88,7 +88,7 @@ def test_environment_wins(write):
         ("RUNS_PATH = os.environ['NOPE'] + 'x'\n", 1, "RUNS_PATH", "not set", "plain"),
         ("def set_globals():\n    pass\n", 1, None, "executed", "NAME = value"),
         ("import os\nos.system('x')\n", 2, None, "executed", "NAME = value"),
-        ("SEED = = 1\n", 1, None, "not Python", "mend"),
+        ("SEED = = 1\n", 1, None, "not Python", "NAME = value"),
         ("HOME_NODE = 5\n", 1, "HOME_NODE", "5", "text in quotes"),
     ],
 )

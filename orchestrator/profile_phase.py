@@ -190,7 +190,7 @@ class TaskTrials:
             return None
         if not answer.ok:
             words = answer.stderr_tail.strip().splitlines()
-            last = f" ({words[-1]})" if words else ""
+            last = f" ({words[-1]})" if words and words[-1] not in answer.reason else ""
             self._notice(f"{task} failed when it was tried on {node}: {answer.reason}{last}")
             return None
         plan = self._app.tasks[task]

@@ -51,6 +51,8 @@ class JobStream:
         self.done: set[str] = set()
         self.failed: set[str] = set()
         self._told: set[str] = set()
+        self._untold: dict[str, JobFailed] = {}
+        """Jobs that failed and whose task's node has not said why yet."""
 
     def follow(self, handle: NodeHandle) -> None:
         """Follow a node's log from where we left off; at home also take up what it answers."""
@@ -74,6 +76,8 @@ class JobStream:
             submitting.cancel()
             ended.cancel()
             await asyncio.gather(submitting, ended, return_exceptions=True)
+            for event in list(self._untold.values()):
+                self._tell_failure(event)
         if self._problem is not None:
             raise self._problem
 
@@ -130,7 +134,8 @@ class JobStream:
             self.done.add(event.job)
         elif isinstance(event, JobFailed):
             self.failed.add(event.job)
-            self._tell_failure(event)
+            if event.job not in self._told:
+                self._untold[event.job] = event
         elif isinstance(event, TaskFailed) and not event.retried:
             self._tell_failure(event, event.stderr_tail)
         elif isinstance(event, QotChanged):
@@ -145,7 +150,8 @@ class JobStream:
             self._progress.notice(f"{event.node}: {event.text}", event.level)
 
     def _tell_failure(self, event: JobFailed | TaskFailed, stderr: str = "") -> None:
-        """Once for each job: both its task's node and home log its failure."""
+        """Once for each job. Its task's node and home log it, in any order; the node knows more."""
+        self._untold.pop(event.job, None)
         if event.job not in self._told:
             self._told.add(event.job)
             words = (stderr.strip().splitlines() or [""])[-1]

@@ -94,17 +94,13 @@ def open_store(path: Path) -> sqlite3.Connection:
             _create(path)
         connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
     except (OSError, sqlite3.OperationalError) as error:
-        raise InputError(
-            f"the profile store can't be opened: {error}",
-            "name a file in a folder that can be written to",
-            file=path,
-        ) from error
+        raise _not_opened(path, error) from error
     try:
         version = connection.execute("SELECT version FROM schema_version").fetchone()[0]
     except sqlite3.OperationalError as error:
         connection.close()
         if "no such table" not in str(error):
-            raise
+            raise _not_opened(path, error) from error
         raise _not_a_store(path, error) from error
     except sqlite3.DatabaseError as error:
         connection.close()
@@ -119,6 +115,14 @@ def open_store(path: Path) -> sqlite3.Connection:
     # A crash of the machine may lose the last transactions, never the file: they are only profiles.
     connection.execute("PRAGMA synchronous = NORMAL")
     return connection
+
+
+def _not_opened(path: Path, error: Exception) -> InputError:
+    return InputError(
+        f"the profile store can't be opened: {error}",
+        f"give yourself the right to write it and its folder: chmod -R u+rwX {path.parent}",
+        file=path,
+    )
 
 
 def _not_a_store(path: Path, error: Exception) -> InputError:

@@ -12,9 +12,11 @@ from jupiter.app_formats import load_app
 from jupiter.errors import InputError
 from jupiter.nodes import NodeList, local_nodes, read_nodes
 from jupiter.placement import check_pins, check_placement, read_placement
+from jupiter.profile_store import ProfileStore
 from jupiter.settings import Settings, load_settings
 from orchestrator.job_source import JobSource, job_source
 from orchestrator.options import RunOptions, find_config
+from orchestrator.profile_phase import STORE
 from scheduler import registry
 
 LOCAL_NODES = 4
@@ -53,11 +55,13 @@ def read_inputs(options: RunOptions) -> Inputs:
         placement = read_placement(options.mapping, app, nodes)
     elif name == STATIC or (settings.static_mapping and options.scheduler is None):
         placement = _own_placement(app, nodes)
+    source = job_source(app, options.jobs)
+    _check_profile_store((options.runs or settings.runs_path) / STORE)
     return Inputs(
         app=app,
         nodes=nodes,
         settings=settings,
-        source=job_source(app, options.jobs),
+        source=source,
         scheduler=name,
         seed=settings.seed if options.seed is None else options.seed,
         placement=placement,
@@ -108,6 +112,12 @@ def _check_scheduler(named: str | None, settings: Settings) -> None:
         if named is not None:
             raise InputError(error.seen, error.fix, field="--scheduler") from error
         raise settings.error("scheduler", error.seen, error.fix) from error
+
+
+def _check_profile_store(path: Path) -> None:
+    """Open what earlier runs measured, if they did. Raises InputError when it can't be used."""
+    if path.exists():
+        ProfileStore(path).close()
 
 
 def _check_ports(settings: Settings, nodes: NodeList) -> None:

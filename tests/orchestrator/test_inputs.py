@@ -93,3 +93,16 @@ def test_a_static_mapping_is_what_the_app_says(app: Path) -> None:
     placement = read_inputs(RunOptions(app, scheduler="static")).placement
     assert placement is not None
     assert set(placement.values()) == {"node1"}
+
+
+@pytest.mark.parametrize("what", ["junk", "folder"])
+def test_a_damaged_profile_store_is_found_before_anything_starts(app: Path, what: str) -> None:
+    store = Path("there/profiles.sqlite")
+    if what == "folder":
+        store.mkdir(parents=True)
+    else:
+        store.parent.mkdir()
+        store.write_text("junk")
+    with pytest.raises(InputError) as caught:
+        read_inputs(RunOptions(app, runs=Path("there")))
+    assert caught.value.file == str(store)

@@ -23,9 +23,9 @@ def status(data: RunData) -> str:
 def job_figures(data: RunData) -> Figures:
     """Counts, end-to-end latency (home's own clock, release to last output) and throughput."""
     latencies = {
-        job: elapsed(release, done.at).estimate_ns
+        job: latency_ns
         for job, done in data.done.items()
-        if done.at is not None and (release := data.release_of(done)) is not None
+        if (latency_ns := _latency_ns(data, done)) is not None
     }
     return {
         "expected": data.lock.jobs_expected,
@@ -39,6 +39,19 @@ def job_figures(data: RunData) -> Figures:
         "throughput_per_s": rate_per_s(len(data.done), _stream_ns(data) or 0),
         "first_output_ns": _first_output_ns(data),
     }
+
+
+def _latency_ns(data: RunData, done: JobDone) -> int | None:
+    """From a job's release to its end. A periodic job's release is its instant on the timeline,
+    which its files leave home ahead of, so as to be there in time.
+    """
+    if done.at is None:
+        return None
+    event = data.released.get(done.job)
+    if event is not None and event.release_ns is not None:
+        return done.at.estimate_ns - event.release_ns
+    release = data.release_of(done)
+    return None if release is None else elapsed(release, done.at).estimate_ns
 
 
 def _stream_ns(data: RunData) -> int | None:

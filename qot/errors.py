@@ -10,6 +10,16 @@
         │   ├── PageNeverWrittenError   the service made it and has not published yet
         │   ├── PageHistoryError        a stamp is older than what the page remembers
         │   └── PageTornError           a write began and did not end: its writer died or is stopped
+        ├── BindingError                a binding to a timeline can't be had or used
+        │   ├── DemandError             the demand itself is nonsense: no unit, 0 or less
+        │   ├── UnmeetableError         no exchange rate holds that accuracy or resolution here
+        │   ├── UnknownTimelineError    a name that can't be one, or nobody is its reference
+        │   ├── NoUtcError              a gl_ timeline whose reference has no source of UTC
+        │   ├── ReferenceSilentError    the reference did not answer in time
+        │   ├── AlreadyBoundError       bound twice with one object
+        │   ├── NotBoundError           used before the bind or after the unbind
+        │   ├── ServiceGoneError        no time service at that socket, or it does not answer
+        │   └── ProtocolError           the two sides don't understand each other
         └── ServiceError                the time service can't start
 
 A message says what was seen, what was expected and what to do. Time that is merely bad is never an
@@ -55,6 +65,50 @@ class PageHistoryError(PageError):
 
 class PageTornError(PageError):
     """A write to the page began and did not end."""
+
+
+class BindingError(QotError):
+    """A binding to a timeline can't be had or used."""
+
+
+class DemandError(BindingError):
+    """The demand is nonsense: without a unit, 0 or less."""
+
+
+class UnmeetableError(BindingError):
+    """No exchange rate holds that demand here. ``best_ns`` is the best that can be had."""
+
+    def __init__(self, message: str, best_ns: int = 0) -> None:
+        self.best_ns = best_ns
+        super().__init__(message)
+
+
+class UnknownTimelineError(BindingError):
+    """A name that can't be a timeline's, or one that nobody is the reference of."""
+
+
+class NoUtcError(BindingError):
+    """The timeline is global and its reference has no source of UTC."""
+
+
+class ReferenceSilentError(BindingError):
+    """The reference of the timeline did not answer in time."""
+
+
+class AlreadyBoundError(BindingError):
+    """The object is bound already."""
+
+
+class NotBoundError(BindingError):
+    """The object is not bound: not yet, or no more."""
+
+
+class ServiceGoneError(BindingError):
+    """There is no time service at the socket, or it does not answer."""
+
+
+class ProtocolError(BindingError):
+    """Client and time service don't understand each other."""
 
 
 class ServiceError(QotError):

@@ -116,6 +116,19 @@ def test_check_judges_with_the_settings() -> None:
     assert "jupiter_config.py:1: WINDO" in done.stderr
 
 
+def test_check_warns_of_modules_and_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    jupiter("new", "demo")
+    script = Path("demo/scripts/clean.py")
+    script.write_text("import no_such_module\n" + script.read_text())
+    monkeypatch.setenv("JUPITER_NODES", "nodes.txt")
+    done = jupiter("check", "demo", "--no-draw", "--json")
+    assert done.exit_code == 0
+    variable, module = json.loads(done.stdout)["warnings"]
+    assert "JUPITER_NODES_PATH" in variable
+    assert "demo/scripts/clean.py:1 imports no_such_module" in module
+    assert "no_such_module" in jupiter("check", "demo", "--no-draw").stdout
+
+
 def test_new_does_not_overwrite() -> None:
     jupiter("new", "demo")
     done = jupiter("new", "demo", "--json")

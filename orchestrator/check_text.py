@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
 from jupiter.app import App, Trigger
-from orchestrator.dag_text import dag_text
-from orchestrator.text_parts import duration, facts, shorten
+from orchestrator.dag_text import WIDTH, dag_text
+from orchestrator.text_parts import bullet, duration, facts, shorten
 
 
 def check_figures(app: App, warnings: Sequence[str], pictures: list[Path]) -> dict[str, Any]:
@@ -56,6 +57,17 @@ def check_text(app: App, warnings: Sequence[str], pictures: list[Path]) -> Rende
     rows = [("format", app.dialect), ("DAG", shape)]
     rows += [("drawn", shorten(str(path.resolve()))) for path in pictures]
     head = Text.assemble(("✓ ", "bold green"), (app.name, "bold"), ("  can run", "green"))
-    notes = [Text.assemble(("  • ", "yellow"), warning) for warning in warnings]
-    tree = Padding(Text(dag_text(app), no_wrap=True, overflow="ellipsis"), (1, 0, 0, 2))
+    notes = [bullet("•", "yellow", warning) for warning in warnings]
+    tree = Padding(_Tree(app), (1, 0, 0, 2))
     return Group(head, Padding(facts(rows), (0, 0, 0, 2)), *notes, tree)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    """The DAG as text, as wide as there is room."""
+
+    app: App
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        text = dag_text(self.app, width=min(options.max_width, WIDTH))
+        yield Text(text, no_wrap=True, overflow="ellipsis")

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from jupiter.app import HOME, App, Trigger
 
 WIDTH = 96
-"""A chain is broken before it gets wider than this."""
+"""A chain is broken before it gets wider than this, unless another width is wanted."""
 
 DEEPEST = 48
 """A branch that would be indented further is written out below."""
@@ -22,9 +22,9 @@ DEFAULT_LINES = 120
 _ARROW = " → "
 
 
-def dag_text(app: App, *, lines: int | None = DEFAULT_LINES) -> str:
+def dag_text(app: App, *, lines: int | None = DEFAULT_LINES, width: int = WIDTH) -> str:
     """The tree as lines of text; cut after ``lines``, saying how much is left out."""
-    drawn = list(_Tree(app).lines())
+    drawn = list(_Tree(app, width).lines())
     if lines is not None and len(drawn) > lines:
         left = len(drawn) - lines
         drawn = [*drawn[:lines], f"… and {left} lines more; dag.svg shows all"]
@@ -34,8 +34,9 @@ def dag_text(app: App, *, lines: int | None = DEFAULT_LINES) -> str:
 class _Tree:
     """One pass over the DAG, without recursion: a chain may be longer than Python's stack."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, width: int) -> None:
         self._app = app
+        self._width = width
         self._parents: dict[str, int] = dict.fromkeys(app.tasks, 0)
         for _, child in app.edges:
             self._parents[child] += 1
@@ -63,7 +64,7 @@ class _Tree:
                 self._done.add(name)
                 self._later.append(name)
             chain, children = self._chain(name)
-            rows = _fill(chain, max(WIDTH - len(lead), 24))
+            rows = _fill(chain, max(self._width - len(lead), 24))
             yield lead + rows[0]
             for row in rows[1:]:
                 yield below + ("│ " if children else "  ") + row

@@ -12,7 +12,7 @@ from jupiter.timetable import Timetable
 from jupiter.units import format_number
 from orchestrator.plan import Plan
 from orchestrator.quiet_table import QuietTable
-from orchestrator.text_parts import duration, facts, heading, more
+from orchestrator.text_parts import bullet, duration, facts, heading, more
 
 BAR = 32
 """Columns of the bar that shows when a task runs."""
@@ -48,7 +48,7 @@ def _parts(plan: Plan) -> Iterator[RenderableType]:
     if plan.notices:
         yield heading("Worth knowing")
     for notice in plan.notices:
-        yield Text.assemble(("  • ", "yellow"), notice)
+        yield bullet("•", "yellow", notice)
 
 
 def _placement(plan: Plan) -> RenderableType:

@@ -174,7 +174,8 @@ class LiveProgress(Progress):
         """Counts, behind a bar where there is room for both; it never grows, lest it flickers."""
         assert self.last_counts is not None
         released, done, failed = self.last_counts
-        text = Text(counts_text(released, done, failed, self.total, self.rate))
+        rate = self.rate if self._running else RateMeter()  # what has ended has no time left
+        text = Text(counts_text(released, done, failed, self.total, rate))
         line = Table.grid(padding=(0, 1))
         cells: list[RenderableType] = [Text(" ")]
         self._bar_room = min(self._bar_room, self.console.width - text.cell_len - 3)

@@ -6,6 +6,7 @@ elsewhere reads the same.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -238,29 +239,33 @@ def _timing(timing: Mapping[str, Any]) -> Iterator[RenderableType]:
 
 
 def _events(report: Mapping[str, Any]) -> Iterator[RenderableType]:
-    losses = [(name, loss) for name, node in report["nodes"].items() for loss in node["losses"]]
-    broken = [change for change in report["qot_changes"] if change["violated"]]
-    exits = [
-        (name, end) for name, service in report["services"].items() for end in service["exits"]
-    ]
-    notices = report["notices"]
-    if losses or broken or exits or notices:
-        yield heading("Worth knowing")
-    for name, loss in losses[:MOST_NOTICES]:
-        yield bullet("•", "red", f"node {name} was lost (process {loss['pid']}): {loss['reason']}")
-    for change in broken[:MOST_NOTICES]:
-        yield bullet(
-            "•",
-            "yellow",
-            f"{change['node']}: quality of time {duration(change['delivered_ns'])} is worse than "
-            f"the {duration(change['demanded_ns'])} wanted ({change['status']})",
-        )
-    for name, end in exits[:MOST_NOTICES]:
-        yield bullet("•", "yellow", f"service {name} ended with exit code {end['exit_code']}")
-    for notice in notices[:MOST_NOTICES]:
+    """What else happened; the same thing again is counted."""
+    happened: Counter[tuple[str, str]] = Counter()
+    for name, node in report["nodes"].items():
+        for loss in node["losses"]:
+            happened["red", f"node {name} was lost: {loss['reason']}"] += 1
+    for change in report["qot_changes"]:
+        if change["violated"]:
+            happened["yellow", _quality(change)] += 1
+    for name, service in report["services"].items():
+        for end in service["exits"]:
+            happened["yellow", f"service {name} ended with exit code {end['exit_code']}"] += 1
+    for notice in report["notices"]:
         colour = "red" if notice["level"] == "error" else "yellow"
-        yield bullet("•", colour, f"{notice['node']}: {notice['text']}")
-    yield from cut_note(len(notices) - MOST_NOTICES, "notices")
+        happened[colour, f"{notice['node']}: {notice['text']}"] += 1
+    if happened:
+        yield heading("Worth knowing")
+    for (colour, text), count in list(happened.items())[:MOST_NOTICES]:
+        words = Text(text)
+        yield bullet("•", colour, words.append(f"  × {count}", "dim") if count > 1 else words)
+    yield from cut_note(len(happened) - MOST_NOTICES, "things")
+
+
+def _quality(change: Mapping[str, Any]) -> str:
+    return (
+        f"{change['node']}: quality of time {duration(change['delivered_ns'])} is worse than "
+        f"the {duration(change['demanded_ns'])} wanted ({change['status']})"
+    )
 
 
 def _files(report: Mapping[str, Any]) -> RenderableType:

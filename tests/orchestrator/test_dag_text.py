@@ -51,6 +51,14 @@ def test_long_chain_is_folded_not_nested() -> None:
     assert sum(line.count("stage") for line in lines) == 3000
 
 
+def test_narrow_tree_keeps_names_whole() -> None:
+    names = [f"a_long_name_{index}" for index in range(9)]
+    children = {name: (kid,) for name, kid in zip(names, [*names[1:], HOME], strict=True)}
+    lines = dag_text(app_of(children), width=40).splitlines()
+    assert max(len(line) for line in lines) <= 42
+    assert all(name in "\n".join(lines) for name in names)
+
+
 def test_deep_branches_go_on_at_the_left() -> None:
     """A ladder of 40 rungs: every task has two children."""
     children = {f"<{i}>": (f"<{i + 1}>", f"<{i + 2}>") for i in range(40)}

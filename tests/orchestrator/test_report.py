@@ -207,12 +207,24 @@ def test_page_of_a_failed_run_tells_all_that_matters(make: Any) -> None:
         "right on node2: timed out after 1 s  job1",
         "ValueError: no [bold] luck",
         "right: exit code 3  × 2",
-        "node node2 was lost (process 12): killed by signal 9",
+        "node node2 was lost: killed by signal 9",
         "quality of time 2 ms is worse than the 1 ms wanted",
         "service helper ended with exit code 1",
         "home: careful",
     ):
         assert words in text
+
+
+def test_what_happened_often_is_counted(make: Any) -> None:
+    lost = [NodeLost(node="roof", lost="node2", pid=pid, reason="killed") for pid in range(40)]
+    notices = [Notice(node="home", level="warning", text=text) for text in ("a", "b", "a")]
+    folder = make.write(make.lock(), [*make.job(0), *lost, *notices])
+    text = page(report_of(folder, make))
+    assert "node node2 was lost: killed  × 40" in text
+    assert [line.strip() for line in text.splitlines() if "home:" in line] == [
+        "• home: a  × 2",
+        "• home: b",
+    ]
 
 
 def test_missing_jobs_make_a_run_incomplete(make: Any) -> None:

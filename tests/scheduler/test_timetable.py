@@ -231,7 +231,10 @@ def test_an_app_without_time_triggered_stages_has_an_empty_timetable():
             "-1 ns for a → b",
         ),
         (arguments(stage("a", HOME), nodes={}) | {"placement": {}}, "'a' has no node"),
-        (arguments(stage("a", "b"), stage("b", "a"), ingress=("a",)), "wait for each other for ever: a, b"),
+        (
+            arguments(stage("a", "b"), stage("b", "a"), ingress=("a",)),
+            "wait for each other for ever: a, b",
+        ),
     ],
 )
 def test_what_cannot_be_is_explained(values, message):

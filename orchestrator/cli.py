@@ -195,7 +195,8 @@ def run(
     runs: Runs = None,
     as_json: Json = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Say only where the outputs are.")
+        bool,
+        typer.Option("--quiet", "-q", help="Say only where the outputs are, and what went wrong."),
     ] = False,
 ) -> None:
     """Profile, schedule, deploy, stream every input, and report.

@@ -17,6 +17,9 @@ from rich.text import Text
 BETWEEN = 2
 """Blanks between two columns."""
 
+NOTHING = "–"
+"""A cell where there is nothing to say."""
+
 SHORTEST = 8
 """A text column is never cut to less."""
 
@@ -24,7 +27,7 @@ SHORTEST = 8
 class QuietTable:
     """A table with a faint rule below its head. A column that begins with ``>`` holds numbers.
 
-    least names the columns that may go, the first to go first.
+    least names the columns that may go, the first to go first, but those of dashes before all.
     """
 
     def __init__(self, *columns: str, least: Sequence[str] = ()) -> None:
@@ -43,16 +46,21 @@ class QuietTable:
         widths = [self._width(index) for index in range(len(self._names))]
         shown = list(range(len(self._names)))
         gone: list[str] = []
-        for name in self._least:
+        for name in sorted(self._least, key=self._says_something):
             if _total(widths, shown) <= options.max_width:
                 break
             shown.remove(self._names.index(name))
-            gone.append(name)
+            if self._says_something(name):
+                gone.append(name)
         self._cut(widths, shown, options.max_width)
         yield self._table(widths, shown)
         named = ", ".join(name for name in gone if name)
         if named:
             yield Text(f"for a wider terminal: {named}", style="dim")
+
+    def _says_something(self, name: str) -> bool:
+        index = self._names.index(name)
+        return any(row[index].plain != NOTHING for row in self._rows)
 
     def _width(self, index: int) -> int:
         lines = [line for row in self._rows for line in row[index].plain.splitlines()]

@@ -65,7 +65,8 @@ LEAST_OF_TIMING = (
 SKEW_COLUMNS = ("stages", ">instants", ">inside", ">skew p50 / p99 / max", ">bound p50 / max")
 WIDTH_OF_STAGES = 28
 MOST_NOTICES = 12
-MOST_PLACED = 6
+MOST_PLACED, FEW_PLACED = 6, 2
+"""Tasks that are named beside their node: at most, and when the app has more than MOST_ROWS."""
 
 _STATUS = {
     "succeeded": ("✓", "green", "every job succeeded"),
@@ -129,8 +130,9 @@ def _summary(report: Mapping[str, Any]) -> RenderableType:
     ]
     if phases:
         rows.append(("phases", SideBySide(phases)))
+    named = MOST_PLACED if len(report["tasks"]) <= MOST_ROWS else FEW_PLACED
     busy = [
-        SideBySide([f"{name}:", *_listed(node["tasks"])], " ")
+        SideBySide([f"{name}:", *_listed(node["tasks"], named)], " ")
         for name, node in report["nodes"].items()
         if node["tasks"]
     ]
@@ -139,8 +141,8 @@ def _summary(report: Mapping[str, Any]) -> RenderableType:
     return Group(Text(), head, Padding(facts(rows), (0, 0, 0, 2)))
 
 
-def _listed(tasks: Sequence[str]) -> list[str]:
-    names = [*tasks[:MOST_PLACED], *more(len(tasks) - MOST_PLACED)]
+def _listed(tasks: Sequence[str], named: int) -> list[str]:
+    names = [*tasks[:named], *more(len(tasks) - named)]
     return [*(f"{name}," for name in names[:-1]), names[-1]]
 
 
@@ -244,9 +246,8 @@ def _events(report: Mapping[str, Any]) -> Iterator[RenderableType]:
     for name, node in report["nodes"].items():
         for loss in node["losses"]:
             happened["red", f"node {name} was lost: {loss['reason']}"] += 1
-    for change in report["qot_changes"]:
-        if change["violated"]:
-            happened["yellow", _quality(change)] += 1
+    for changes in _broken(report["qot_changes"]).values():
+        happened["yellow", _quality(changes)] += len(changes)
     for name, service in report["services"].items():
         for end in service["exits"]:
             happened["yellow", f"service {name} ended with exit code {end['exit_code']}"] += 1
@@ -261,10 +262,22 @@ def _events(report: Mapping[str, Any]) -> Iterator[RenderableType]:
     yield from cut_note(len(happened) - MOST_NOTICES, "things")
 
 
-def _quality(change: Mapping[str, Any]) -> str:
+def _broken(
+    changes: Sequence[Mapping[str, Any]],
+) -> dict[tuple[str, str], list[Mapping[str, Any]]]:
+    """The times that the quality was worse than wanted, by node and status."""
+    broken: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for change in changes:
+        if change["violated"]:
+            broken.setdefault((change["node"], change["status"]), []).append(change)
+    return broken
+
+
+def _quality(changes: Sequence[Mapping[str, Any]]) -> str:
+    worst = max(changes, key=lambda change: int(change["delivered_ns"]))
     return (
-        f"{change['node']}: quality of time {duration(change['delivered_ns'])} is worse than "
-        f"the {duration(change['demanded_ns'])} wanted ({change['status']})"
+        f"{worst['node']}: quality of time {duration(worst['delivered_ns'])} is worse than "
+        f"the {duration(worst['demanded_ns'])} wanted ({worst['status']})"
     )
 
 

@@ -33,6 +33,16 @@ def test_least_columns_go_first_and_are_named() -> None:
     assert shown(40)[-1] == "for a wider terminal: calls, median"
 
 
+def test_columns_of_dashes_go_before_all_and_are_not_missed() -> None:
+    table = QuietTable("task", ">calls", ">failed", least=("calls", "failed"))
+    table.add_row("a", "12", "–")
+    console = Console(width=14, highlight=False)
+    with console.capture() as capture:
+        console.print(table)
+    assert capture.get().splitlines()[0].rstrip() == "task  calls"
+    assert "failed" not in capture.get()
+
+
 def test_texts_are_cut_when_nothing_else_helps() -> None:
     assert shown(24)[2] == "a_task_with_a_…  node[1]"
     assert all(len(line) <= 24 for line in shown(24)[:-2])

@@ -218,9 +218,15 @@ def test_page_of_a_failed_run_tells_all_that_matters(make: Any) -> None:
 def test_what_happened_often_is_counted(make: Any) -> None:
     lost = [NodeLost(node="roof", lost="node2", pid=pid, reason="killed") for pid in range(40)]
     notices = [Notice(node="home", level="warning", text=text) for text in ("a", "b", "a")]
-    folder = make.write(make.lock(), [*make.job(0), *lost, *notices])
+    broken = [
+        QotChanged(node="node1", timeline="main", status="holdover", delivered_ns=worse * MS,
+                   demanded_ns=MS, violated=True)
+        for worse in (2, 5, 3)
+    ]  # fmt: skip
+    folder = make.write(make.lock(), [*make.job(0), *lost, *notices, *broken])
     text = page(report_of(folder, make))
     assert "node node2 was lost: killed  × 40" in text
+    assert "quality of time 5 ms is worse than the 1 ms wanted (holdover)  × 3" in text
     assert [line.strip() for line in text.splitlines() if "home:" in line] == [
         "• home: a  × 2",
         "• home: b",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 TASKS_WITH_COLOUR = 24
 """Of more tasks than this, those that ran longest get a colour each and the others share one."""
 
-OTHERS = "#e2e5e9"
+OTHERS = "#b3b3b3"
 """The colour of tasks that have none of their own."""
 
 TOP, LINE, MARGIN = 38.0, 16.0, 16.0

@@ -10,6 +10,10 @@ leans towards the fit so as to meet it after ``slew_ns``. The rate never leaves 
 * readers see it rise without a step (to a nanosecond), with three exceptions, each counted by
   ``step_marker``: the first ``settling`` exchanges after a start, a restart after a contradiction
   or a new reference epoch, and a bound that no longer holds the old line.
+
+An exchange that contradicts the others proves that a clock stepped or that one breaks its stated
+drift limit. A small contradiction is taken for the latter, and then the limit in use is doubled for
+good: the excess would hide in the delays again and again, and the promise be broken in between.
 """
 
 from __future__ import annotations
@@ -21,8 +25,13 @@ from qot.hard_bound import READ_GRANULARITY_NS, HardBound, Sample
 from qot.instant import Status
 from qot.offset_fit import OffsetFit
 from qot.params import ClockParams
+from qot.statistical import LikelyLimits, StatisticalBound, Wander, likely_limits
 
 _ROUNDING_NS = 1
+_MOST_DRIFT_PPB = 100_000_000
+"""The limit in use is never doubled beyond 10 %: what drifts more is no clock."""
+_EVIDENCE = 6
+"""Standard deviations by which a skew must be inside the limit in use to end a disruption."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,8 @@ class FilterConfig:
     whose corrections are taken at once. quarantine, quarantine_ns: a disruption ends after so many
     consistent exchanges over at least that time, lest a broken drift limit hides between two; the
     time doubles, up to 32-fold, with each contradiction that follows soon on the last.
+    step_ppb: a contradiction by more than that, per second since the last exchange (and more than
+    a period's worth), is a step; by less, a clock that drifts beyond its limit.
     """
 
     drift_ppb: int
@@ -43,6 +54,7 @@ class FilterConfig:
     settling: int = 8
     quarantine: int = 8
     quarantine_ns: int = 2 * SECOND_NS
+    step_ppb: int = 1_000_000
     granularity_ns: int = READ_GRANULARITY_NS
 
 
@@ -67,8 +79,15 @@ class ClockFilter:
         self._step_marker = 0
         self._params: ClockParams | None = None
         self._epoch = 0
+        self._likely: LikelyLimits | None = None
+        self._wander = Wander()
+        self._drifting = False
+        self.drift_ppb = config.drift_ppb
+        """The drift limit in use: the stated one, doubled each time it proved to be broken."""
         self.contradictions = 0
-        """How often an exchange contradicted the stated drift limit."""
+        """How often an exchange contradicted the drift limit in use."""
+        self.statistical: StatisticalBound | None = None
+        """Goes with the parameters that :meth:`handle` gave last; None while there is no bound."""
 
     def handle(self, event: Sample | Tick, now_ns: int) -> ClockParams:
         """Take in what happened; ``now_ns`` is the local core time, not before any stamp of it."""
@@ -82,21 +101,58 @@ class ClockFilter:
         return self._params
 
     def _take(self, sample: Sample) -> None:
-        if self._bound.add(sample):
-            served = sample.t4_ns - self._quarantined_at_ns >= self._quarantine_ns
-            if self._quarantine > 1 or (self._quarantine == 1 and served):
-                self._quarantine -= 1
-        else:
-            self.contradictions += 1
-            self._restart()
-            self._put_in_quarantine(sample.t4_ns)
+        if not self._bound.add(sample):
+            self._contradicted(sample)
             if not self._bound.add(sample):
                 return  # It contradicts itself: the reference's own stamps make no sense.
+        elif self._quarantine:
+            self._serve(sample)
         self._fit.add(sample)
         self._settling = max(0, self._settling - 1)
-        self._newest = HardBound(self.config.drift_ppb, self.config.granularity_ns)
+        self._newest = HardBound(self.drift_ppb, self.config.granularity_ns)
         self._newest.add(sample)
         self._newest_at_ns = sample.t4_ns
+        line = self._fit.at(sample.t4_ns)
+        if line is not None:
+            self._wander.add(sample.t4_ns, line)
+            self._likely = likely_limits(self._fit.samples, line, self._wander.ppb)
+
+    def _contradicted(self, sample: Sample) -> None:
+        """Believe nothing older, promise nothing for a while, and doubt the limit or a step."""
+        self.contradictions += 1
+        since_ns = max(sample.t4_ns - self._newest_at_ns, self.config.period_ns)
+        small = self._bound.gap_ns * SECOND_NS < self.config.step_ppb * since_ns
+        self._drifting = small and HardBound(self.drift_ppb).add(sample)
+        self._restart()
+        if self._drifting:
+            self._widen()
+        self._put_in_quarantine(sample.t4_ns)
+
+    def _serve(self, sample: Sample) -> None:
+        """One consistent exchange less until the disruption ends.
+
+        After a drift beyond the limit it ends only when the measured skew is well inside the limit
+        in use: a small excess would take long to contradict, and be wrong meanwhile.
+        """
+        served = sample.t4_ns - self._quarantined_at_ns >= self._quarantine_ns
+        if self._quarantine > 1:
+            self._quarantine -= 1
+        elif served:
+            line = self._fit.at(sample.t4_ns)
+            if self._drifting and line is not None:
+                seen_ppb = abs(self._fit.raw_skew_ppb) + _EVIDENCE * line.skew_sigma_ppb
+                while seen_ppb > self.drift_ppb < _MOST_DRIFT_PPB:
+                    self._widen()
+                    self._bound.add(sample)
+            self._quarantine = 0
+
+    def _widen(self) -> None:
+        """Double the drift limit in use. The limits kept so far were made with the old one."""
+        self.drift_ppb = min(2 * self.drift_ppb, _MOST_DRIFT_PPB)
+        self._bound = HardBound(self.drift_ppb, self.config.granularity_ns)
+        for sample in list(self._fit.samples):
+            self._bound.add(sample)
+        self._fit.drift_ppb = self.drift_ppb
 
     def _put_in_quarantine(self, now_ns: int) -> None:
         """Promise nothing for a while; for longer, if that did not help lately."""
@@ -110,7 +166,8 @@ class ClockFilter:
         """Believe nothing from before."""
         self._bound.clear()
         self._fit.clear()
-        self._newest = None
+        self._wander.clear()
+        self._newest = self._likely = self.statistical = None
         self._settling = self.config.settling
         self._params = None
         self._step_marker += 1
@@ -121,7 +178,7 @@ class ClockFilter:
         limits = None if bound is None else bound.at(now_ns)
         line = self._fit.at(now_ns)
         config = self.config
-        if limits is None or line is None:
+        if limits is None or line is None or self._likely is None:
             status = Status.DISRUPTED if self._quarantine else Status.UNSYNCHRONIZED
             return ClockParams(
                 status,
@@ -135,6 +192,7 @@ class ClockFilter:
         lowest, highest = limits
         wanted = max(lowest, min(highest, line.offset_ns))
         offset, rate = self._lean(now_ns, wanted, line.skew_ppb, lowest, highest)
+        self.statistical = self._likely.bound_at(now_ns, offset, rate, line.skew_ppb)
         return ClockParams(
             status=self._status(now_ns),
             as_of_ns=now_ns,
@@ -142,10 +200,10 @@ class ClockFilter:
             rate_ppb=rate,
             early_ns=offset - lowest,
             late_ns=highest - offset + _ROUNDING_NS,
-            early_growth_ppb=config.drift_ppb + rate,
-            late_growth_ppb=config.drift_ppb - rate,
-            sigma_ns=line.offset_sigma_ns + abs(offset - wanted),
-            sigma_growth_ppb=line.skew_sigma_ppb + abs(rate - line.skew_ppb),
+            early_growth_ppb=self.drift_ppb + rate,
+            late_growth_ppb=self.drift_ppb - rate,
+            sigma_ns=self.statistical.overall_sigma_ns,
+            sigma_growth_ppb=self.statistical.sigma_growth_ppb,
             fresh_until_ns=self._fresh_until_ns,
             void_after_ns=self._void_after_ns,
             epoch=self._epoch,
@@ -156,7 +214,7 @@ class ClockFilter:
         self, now_ns: int, wanted: int, skew_ppb: int, lowest: int, highest: int
     ) -> tuple[int, int]:
         """(offset, rate): go on from where readers are, leaning towards the wanted line."""
-        limit = self.config.drift_ppb
+        limit = self.drift_ppb
         if self._params is None or not self._params.bounded:
             return wanted, skew_ppb
         offset = self._params.estimate_at(now_ns) - now_ns

@@ -60,6 +60,8 @@ class HardBound:
         self._lower: int | None = None
         self._upper_at_ns = 0
         self._lower_at_ns = 0
+        self.gap_ns = 0
+        """By how much the last refused exchange contradicted the others."""
 
     def clear(self) -> None:
         """Forget everything."""
@@ -82,9 +84,9 @@ class HardBound:
         if self._lower is not None and self._lower >= lower:
             lower, lower_at = self._lower, self._lower_at_ns
         # The tightest moment for this pair is the later of its two stamps.
-        if upper + self.drift_ppb * max(upper_at, lower_at) < lower - self.drift_ppb * max(
-            upper_at, lower_at
-        ):
+        gap = lower - upper - 2 * self.drift_ppb * max(upper_at, lower_at)
+        if gap > 0:
+            self.gap_ns = -(-gap // SECOND_NS)
             return False
         self._upper, self._upper_at_ns = upper, upper_at
         self._lower, self._lower_at_ns = lower, lower_at

@@ -8,47 +8,29 @@ want to know what a link does to their bound; a node never imports it.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from random import Random
 
 from qot.clock import SECOND_NS, Clock
 from qot.clock_filter import ClockFilter, FilterConfig, Tick
 from qot.exchange import Requester, Responder, Seal
+from qot.faults.link import Carrier, Way
 from qot.hard_bound import relative_drift_ppb
 from qot.instant import Instant, Status
 from qot.params import ClockParams
+from qot.statistical import CONFIDENCE, StatisticalBound, interval_at
 from qot.sync_client import Pacer
 
+__all__ = ["Observation", "Simulation", "Way", "minutes"]
+
 _KEY = bytes(range(16))
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """One direction of a link. Chances are 0..1; jitter and spikes are exponential, with that mean.
-
-    Packets may overtake one another when jitter or spikes are long.
-    """
-
-    delay_ns: int = 100_000
-    jitter_ns: int = 0
-    spike_ns: int = 0
-    spike_chance: float = 0.0
-    loss: float = 0.0
-    duplicate: float = 0.0
-
-    def arrivals(self, random: Random) -> Iterator[int]:
-        """How long after it was sent each copy of a packet arrives: none, one or two."""
-        if random.random() < self.loss:
-            return
-        for _ in range(1 + (random.random() < self.duplicate)):
-            delay = self.delay_ns
-            if self.jitter_ns:
-                delay += round(random.expovariate(1 / self.jitter_ns))
-            if random.random() < self.spike_chance:
-                delay += round(random.expovariate(1 / max(1, self.spike_ns)))
-            yield delay
+_REMEMBERED = 4096
+"""Parameter sets that are kept for suspended readers: several minutes at the default period."""
+Published = tuple[ClockParams, StatisticalBound | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +40,8 @@ class Observation:
     monotonic_ns: int
     truth_ns: int
     instant: Instant
+    likely: tuple[int, int] | None = None
+    """The statistical interval at 99.999 %; None without a bound."""
 
     @property
     def outside_ns(self) -> int:
@@ -71,7 +55,9 @@ class Simulation:
     """One follower of one reference, from ``start_ns`` of CLOCK_MONOTONIC on.
 
     drift_ppb: the relative drift limit the filter is told; None takes it from the two clocks.
-    ``forward`` and ``backward`` may be changed between runs.
+    ``forward`` and ``backward`` may be changed between runs; ``reader_delay_ns`` too: a reader
+    then evaluates its core stamp with parameters that are that much older (or newer, if negative),
+    as one that was suspended between the two does.
     """
 
     def __init__(
@@ -86,20 +72,43 @@ class Simulation:
         period_ns: int = 250_000_000,
         drift_ppb: int | None = None,
     ) -> None:
-        self.reference, self.follower = reference, follower
+        self.follower = follower
         self.forward, self.backward = forward, backward
         self.now_ns = start_ns
+        self.reader_delay_ns = 0
         if drift_ppb is None:
             drift_ppb = relative_drift_ppb(follower.max_drift_ppb, reference.max_drift_ppb)
         self.filter = ClockFilter(FilterConfig(drift_ppb=drift_ppb, period_ns=period_ns))
         self.requester = Requester(Seal("simulated", _KEY))
-        self.responder = Responder(Seal("simulated", _KEY), epoch=1)
         self.params: ClockParams = self.filter.handle(Tick(), follower.from_monotonic_ns(start_ns))
+        self.shortest_round_trip_ns: int | None = None
+        """Of all exchanges that contradicted nothing."""
+        self._references: dict[int, Clock] = {}
         self._pacer = Pacer(period_ns)
         self._random = Random(seed)
+        self._there, self._back = Carrier(Random(seed + 1)), Carrier(Random(seed + 2))
         self._order = count()
         self._events: list[tuple[int, int, Callable[[], None]]] = []
+        self._history: deque[tuple[int, Published]] = deque(maxlen=_REMEMBERED)
+        self._paused_until_ns = start_ns
+        self.aim(reference, epoch=1)
         self._at(start_ns, self._ask)
+
+    def aim(self, reference: Clock | None, epoch: int) -> None:
+        """From now on this reference answers, with that epoch; None: nobody does."""
+        self._reference, self._aimed_epoch = reference, epoch
+        if reference is not None:
+            self._references[epoch] = reference
+            self.responder = Responder(Seal("simulated", _KEY), epoch)
+
+    @property
+    def reference(self) -> Clock:
+        """The clock that is the timeline: that of the newest reference the follower believed."""
+        return self._references[max(1, self.params.epoch)]
+
+    def pause(self, duration_ns: int) -> None:
+        """The follower's time service stands still; packets wait in its socket."""
+        self._paused_until_ns = self.now_ns + duration_ns
 
     def run(self, duration_ns: int, *, every_ns: int, audit: Callable[[Observation], None]) -> None:
         """Go on for ``duration_ns``; observe at random moments, ``every_ns`` apart on average."""
@@ -115,13 +124,27 @@ class Simulation:
                 heapq.heappop(self._events)[2]()
 
     def observe(self, monotonic_ns: int) -> Observation:
-        """What the present parameters say about a moment."""
+        """What the present parameters say about a moment, or those that a slow reader has."""
+        published = self.params, self.filter.statistical
+        if self.reader_delay_ns > 0:
+            published = self._published_before(monotonic_ns - self.reader_delay_ns) or published
+        else:
+            monotonic_ns += self.reader_delay_ns
+        params, bound = published
         core_ns = self.follower.from_monotonic_ns(monotonic_ns)
         return Observation(
             monotonic_ns,
-            self.reference.from_monotonic_ns(monotonic_ns),
-            self.params.instant_at(core_ns),
+            self._references[max(1, params.epoch)].from_monotonic_ns(monotonic_ns),
+            params.instant_at(core_ns),
+            None if bound is None else interval_at(params, bound, core_ns, CONFIDENCE),
         )
+
+    def _published_before(self, monotonic_ns: int) -> Published | None:
+        """The parameters that were on the page then, or the oldest that are remembered."""
+        history = self._history
+        while len(history) > 1 and history[1][0] <= monotonic_ns:
+            history.popleft()
+        return history[0][1] if history else None
 
     def _gap(self, every_ns: int) -> int:
         return 1 + self._random.randrange(2 * every_ns)
@@ -129,36 +152,60 @@ class Simulation:
     def _at(self, monotonic_ns: int, action: Callable[[], None]) -> None:
         heapq.heappush(self._events, (monotonic_ns, next(self._order), action))
 
+    def _publish(self, params: ClockParams) -> None:
+        self.params = params
+        if self.reader_delay_ns > 0:
+            self._history.append((self.now_ns, (params, self.filter.statistical)))
+
+    def _delayed(self, action: Callable[[], None]) -> bool:
+        """True when the follower is paused; then it acts afterwards."""
+        if self.now_ns >= self._paused_until_ns:
+            return False
+        self._at(self._paused_until_ns, action)
+        return True
+
     def _ask(self) -> None:
+        if self._delayed(self._ask):
+            return
         sent_ns = self.now_ns
         core_ns = self.follower.from_monotonic_ns(sent_ns)
-        self.params = self.filter.handle(Tick(), core_ns)
+        self._publish(self.filter.handle(Tick(), core_ns))
         if self.params.status in (Status.HOLDOVER, Status.UNSYNCHRONIZED):
             self._pacer.lost()
         nonce = self._random.getrandbits(64)
-        packet = self.requester.request(nonce)
         self.requester.sent(nonce, core_ns)
-        for delay in self.forward.arrivals(self._random):
-            self._at(sent_ns + delay, lambda: self._serve(packet))
+        for delay, packet in self._there.carry(self.forward, self.requester.request(nonce)):
+            self._at(sent_ns + delay, partial(self._serve, packet))
         self._at(sent_ns + self._pacer.delay_ns(nonce), self._ask)
 
     def _serve(self, packet: bytes) -> None:
+        reference = self._reference
+        if reference is None:
+            return
         left_ns = self.now_ns + self._random.randrange(1_000, 50_000)
         answer = self.responder.answer(
             packet,
-            self.reference.from_monotonic_ns(self.now_ns),
-            lambda: self.reference.from_monotonic_ns(left_ns),
+            reference.from_monotonic_ns(self.now_ns),
+            lambda: reference.from_monotonic_ns(left_ns),
         )
-        assert answer is not None
-        for delay in self.backward.arrivals(self._random):
-            self._at(left_ns + delay, lambda: self._hear(answer))
+        if answer is None:
+            return
+        for delay, each in self._back.carry(self.backward, answer):
+            self._at(left_ns + delay, partial(self._hear, each))
 
     def _hear(self, answer: bytes) -> None:
+        if self._delayed(partial(self._hear, answer)):
+            return
         core_ns = self.follower.from_monotonic_ns(self.now_ns)
         sample = self.requester.answer(answer, core_ns)
-        if sample is not None:
-            self._pacer.answered()
-            self.params = self.filter.handle(sample, core_ns)
+        if sample is None:
+            return
+        self._pacer.answered()
+        contradictions = self.filter.contradictions
+        self._publish(self.filter.handle(sample, core_ns))
+        if contradictions == self.filter.contradictions:
+            taken_ns = sample.round_trip_ns
+            self.shortest_round_trip_ns = min(self.shortest_round_trip_ns or taken_ns, taken_ns)
 
 
 def minutes(number: float) -> int:

@@ -169,17 +169,31 @@ def test_silence_leads_to_holdover_and_then_to_nothing_while_the_bound_grows() -
     assert sum(audit.worst.values()) == 0
 
 
-@pytest.mark.parametrize("drift_ppb", [150_000, -150_000, 400_000])
-def test_drift_beyond_the_stated_limit_is_detected(drift_ppb: int) -> None:
-    fast = EmulatedClock(ClockModel(0, drift_ppb=drift_ppb, max_drift_ppb=500_000))
-    audit = Audit()
+@pytest.mark.parametrize("drift_ppb", [103_000, 150_000, -150_000, 201_000, -400_000])
+def test_drift_beyond_the_stated_limit_is_detected_and_then_held(drift_ppb: int) -> None:
+    fast = EmulatedClock(ClockModel(0, drift_ppb=drift_ppb, max_drift_ppb=10_000_000))
+    before, after = Audit(), Audit()
     steady = EmulatedClock(ClockModel(0))
     simulation = Simulation(steady, fast, QUIET, QUIET, seed=6, drift_ppb=100_005)
-    simulation.run(minutes(5), every_ns=10 * MS, audit=audit)
-    assert simulation.filter.contradictions > 0
-    assert audit.seen[Status.DISRUPTED] > 0.9 * audit.seen.total()
+    while simulation.filter.contradictions == 0:
+        simulation.run(100 * MS, every_ns=10 * MS, audit=before)
     # Before the first contradiction nobody can know; it comes within a round trip's worth of error.
-    assert audit.promised_outside_ns < 400_000
+    assert before.promised_outside_ns < 100_000 + (abs(drift_ppb) - 100_000) // 3
+    assert simulation.params.status is Status.DISRUPTED
+    simulation.run(minutes(5), every_ns=10 * MS, audit=after)
+    assert after.promised_outside_ns == 0
+    assert simulation.params.status is Status.SYNCHRONIZED
+    assert simulation.filter.drift_ppb >= abs(drift_ppb)
+
+
+def test_what_drifts_like_no_clock_is_never_promised_again() -> None:
+    wild = EmulatedClock(ClockModel(0, drift_ppb=5_000_000, max_drift_ppb=10_000_000))
+    steady = EmulatedClock(ClockModel(0))
+    simulation = Simulation(steady, wild, QUIET, QUIET, seed=6, drift_ppb=100_005)
+    simulation.run(SECOND_NS, every_ns=10 * MS, audit=lambda _: None)
+    audit = Audit()
+    simulation.run(minutes(2), every_ns=10 * MS, audit=audit)
+    assert audit.seen == {Status.DISRUPTED: audit.seen.total()}
 
 
 @pytest.mark.parametrize("step_ns", [5 * MS, -5 * MS, 10**12, -(10**12)])
@@ -195,6 +209,7 @@ def test_a_step_of_the_reference_is_detected_and_survived(step_ns: int) -> None:
     assert before.promised_outside_ns == 0
     assert during.seen[Status.DISRUPTED] > 0
     assert simulation.filter.contradictions == 1
+    assert simulation.filter.drift_ppb == simulation.filter.config.drift_ppb
     assert marker > 0
     assert after.seen == {Status.SYNCHRONIZED: after.seen.total()}
     assert after.promised_outside_ns == 0

@@ -18,6 +18,7 @@ class Refusal(StrEnum):
     SILENT = "silent"
     NOT_BOUND = "not_bound"
     PROTOCOL = "protocol"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)

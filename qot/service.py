@@ -1,8 +1,8 @@
-"""The time service of one node: one thread, one poll, one clock page.
+"""The time service of one node: one thread, one poll, any number of timelines.
 
-Reference: answers exchanges and renews its page. Follower: asks, filters, publishes. All deciding
-is done elsewhere (:mod:`qot.exchange`, :mod:`qot.clock_filter`, :class:`qot.sync_client.Pacer`);
-this is the shell that waits for sockets and moments.
+It carries out what :class:`qot.bindings.Bindings` decides, lends each timeline's share
+(:mod:`qot.service_share`) the thread when something is due or has come, and speaks with clients
+(:mod:`qot.service_clients`) and with its parent (:mod:`qot.service_control`).
 """
 
 from __future__ import annotations
@@ -11,196 +11,275 @@ import json
 import os
 import select
 import time
+from collections import deque
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from jupiter.errors import InputError
-from qot.clock import Clock, core_clock
-from qot.clock_filter import ClockFilter, FilterConfig, Tick, reference_params
+from qot.binding_events import (
+    Accept,
+    ClientGone,
+    Command,
+    Create,
+    Destroy,
+    Event,
+    Left,
+    Measured,
+    Passed,
+    Refused,
+    Reject,
+    SetPace,
+)
+from qot.bindings import Bindings
+from qot.demand import PaceLimits
 from qot.errors import ServiceError
-from qot.exchange import Requester, Responder, Seal
-from qot.hard_bound import Sample, relative_drift_ppb
-from qot.instant import Status
-from qot.page import PageWriter
-from qot.service_config import Role, ServiceConfig, parse_address
-from qot.sync_client import Pacer, SyncClient
-from qot.sync_server import SyncServer
-
-_LINE_MOST_BYTES = 65536
-
-
-class Control:
-    """The parent's orders: JSON lines on a file descriptor that closes when the parent is gone."""
-
-    def __init__(self, descriptor: int, left: bytes = b"") -> None:
-        self.descriptor = descriptor
-        self._left = left
-
-    def lines(self) -> list[bytes] | None:
-        """What has come since, whole lines only; None at the end. Call when readable."""
-        data = os.read(self.descriptor, _LINE_MOST_BYTES)
-        if not data:
-            return None
-        self._left += data
-        return self.waiting()
-
-    def waiting(self) -> list[bytes]:
-        """The whole lines that were read and not given out yet."""
-        *lines, self._left = self._left.split(b"\n")
-        return [line for line in lines if line.strip()]
-
-
-class ReferenceRole:
-    """Answers exchanges; its page says that its core clock is the timeline."""
-
-    def __init__(self, config: ServiceConfig, clock: Clock, page: PageWriter) -> None:
-        self._config, self._clock, self._page = config, clock, page
-        self._server = SyncServer.bind(
-            config.bind, clock, Responder(Seal(config.timeline, config.key), config.epoch)
-        )
-        self.socket = self._server.socket
-        self.udp_port = self._server.port
-        self.due_ns = 0
-
-    def readable(self) -> None:
-        self._server.serve()
-
-    def tick(self, now_ns: int) -> None:
-        """Renew the page."""
-        self.due_ns = now_ns + self._config.period_ns
-        params = reference_params(self._clock.now_ns(), self._config.epoch, self._config.period_ns)
-        self._page.write(params, self._server.responder.counters.as_tuple())
-
-    def aim(self, reference: tuple[str, int]) -> None:
-        raise InputError(
-            f"this node is the reference, it can't follow {reference}",
-            "send the reference's address to followers only",
-            field="reference",
-        )
-
-
-class FollowerRole:
-    """Asks the reference and publishes what the filter makes of the answers."""
-
-    def __init__(self, config: ServiceConfig, clock: Clock, page: PageWriter) -> None:
-        self._clock, self._page = clock, page
-        self._period_ns = config.period_ns
-        self._filter = ClockFilter(
-            FilterConfig(
-                drift_ppb=relative_drift_ppb(clock.max_drift_ppb, config.reference_max_drift_ppb),
-                period_ns=config.period_ns,
-                void_after_ns=config.void_after_ns,
-            )
-        )
-        requester = Requester(Seal(config.timeline, config.key))
-        self._client = SyncClient.bind(config.bind[0], clock, requester)
-        self._pacer = Pacer(config.period_ns)
-        self._aimed = False
-        self._publish(Tick())
-        self.socket = self._client.socket
-        self.udp_port = int(self.socket.getsockname()[1])
-        self.due_ns = 0
-        if config.reference is not None:
-            self.aim(config.reference)
-
-    def readable(self) -> None:
-        """Answers, or the system's word that nobody is there."""
-        for sample in self._client.receive():
-            self._pacer.answered()
-            self._publish(sample)
-
-    def tick(self, now_ns: int) -> None:
-        """Ask again; publish, lest the page grows old while nobody answers."""
-        status = self._renew()
-        if not self._aimed:
-            self.due_ns = now_ns + self._period_ns
-            return
-        if status in (Status.HOLDOVER, Status.UNSYNCHRONIZED):
-            self._pacer.lost()
-        self.due_ns = now_ns + self._pacer.delay_ns(self._client.send())
-
-    def aim(self, reference: tuple[str, int]) -> None:
-        """Follow the reference at this address from now on, at once."""
-        try:
-            self._client.aim(reference)
-        except OSError as error:
-            raise InputError(
-                f"the reference's address {reference} can't be used: {error}",
-                "give an address of the same family as bind",
-                field="reference",
-            ) from None
-        self._aimed = True
-        self._pacer.lost()
-        self.due_ns = 0
-
-    def _renew(self) -> Status:
-        """Publish again, unless that was done lately; gives the status."""
-        params = self._page.params
-        core_ns = self._clock.now_ns()
-        if params is not None and core_ns - params.as_of_ns < self._period_ns // 2:
-            return params.status_at(core_ns)
-        return self._publish(Tick())
-
-    def _publish(self, event: Sample | Tick) -> Status:
-        params = self._filter.handle(event, self._clock.now_ns())
-        self._page.write(params, self._client.requester.counters.as_tuple())
-        return params.status
+from qot.service_clients import Client, ClientDoor
+from qot.service_config import ServiceConfig, parse_address
+from qot.service_control import Control
+from qot.service_report import Meter, charged, report_share
+from qot.service_requests import Report, parse_request
+from qot.service_share import FollowerShare, Share
+from qot.service_timelines import Timelines
 
 
 class TimeService:
-    """One node's share in one timeline, as a loop. Raises ServiceError when it can't start."""
+    """A node's time service, as a loop. Raises ServiceError when it can't start."""
 
     def __init__(self, config: ServiceConfig, control: Control) -> None:
-        self._control = control
-        clock = core_clock(config.clock, config.max_drift_ppb)
-        self._page = self._open_page(config)
-        kind = ReferenceRole if config.role is Role.REFERENCE else FollowerRole
-        try:
-            self._role: ReferenceRole | FollowerRole = kind(config, clock, self._page)
-        except OSError as error:
-            raise ServiceError(
-                f"the time service of {config.node} can't bind UDP {config.bind}: {error}; "
-                "free that address or give another one"
-            ) from None
-
-    @staticmethod
-    def _open_page(config: ServiceConfig) -> PageWriter:
-        try:
-            return PageWriter(config.page, config.timeline, config.clock, config.max_drift_ppb)
-        except OSError as error:
-            raise ServiceError(
-                f"the clock page {config.page} can't be written: {error}; give a page_path in a "
-                "folder that exists and has room"
-            ) from None
+        self._config, self._control = config, control
+        self._started_ns = time.monotonic_ns()
+        self._poll = select.poll()
+        self._readers: dict[int, Callable[[], None]] = {}
+        self._clients: dict[int, Client] = {}
+        self._shares: dict[str, Share] = {}
+        self._meters: dict[str, Meter] = {}
+        self._open = True
+        self._timelines = Timelines(config)
+        if self._timelines.server is not None:
+            self._watch(self._timelines.server.socket.fileno(), self._timelines.server.serve)
+        fixed = PaceLimits(
+            min(config.shortest_period_ns, config.period_ns), config.period_ns, pairs_only=True
+        )
+        self._bindings = Bindings(
+            PaceLimits(config.shortest_period_ns, config.longest_period_ns),
+            config.bind_timeout_ns,
+            [(config.timeline, fixed)] if config.timeline else [],
+        )
+        self._door: ClientDoor | None = None
+        if config.timeline:
+            try:
+                self._create(config.timeline)
+            except OSError as error:
+                raise ServiceError(
+                    f"the clock page {config.page} can't be written: {error}; give a page_path in "
+                    "a folder that exists and has room"
+                ) from None
+        if config.socket_path is not None:
+            self._door = ClientDoor(Path(config.socket_path), config.socket_mode)
+            self._watch(self._door.socket.fileno(), self._welcome)
 
     @property
     def udp_port(self) -> int:
-        return self._role.udp_port
+        """Where it answers as a reference; 0 if it is none."""
+        return self._timelines.udp_port
 
     def run(self, answer: Callable[[dict[str, object]], None]) -> None:
         """Serve until the control line closes. ``answer`` tells the parent about a bad order."""
-        poll = select.poll()
-        poll.register(self._role.socket, select.POLLIN | select.POLLERR)
-        poll.register(self._control.descriptor, select.POLLIN | select.POLLHUP)
+        self._watch(self._control.descriptor, lambda: self._listen(answer))
         for line in self._control.waiting():
             self._order(line, answer)
-        while True:
+        while self._open:
             now_ns = time.monotonic_ns()
-            if now_ns >= self._role.due_ns:
-                self._role.tick(now_ns)
-                continue
-            for descriptor, _ in poll.poll((self._role.due_ns - now_ns) / 1e6):
-                if descriptor == self._control.descriptor:
-                    lines = self._control.lines()
-                    if lines is None:
-                        return
-                    for line in lines:
-                        self._order(line, answer)
-                else:
-                    self._role.readable()
+            self._tick(now_ns)
+            due = [share.due_ns for share in self._shares.values()]
+            if self._bindings.deadline_ns is not None:
+                due.append(self._bindings.deadline_ns)
+            left_ms = max(0, min(due) - time.monotonic_ns()) / 1e6 if due else None
+            for descriptor, events in self._poll.poll(left_ms):
+                if events & select.POLLOUT:
+                    self._flush(descriptor)
+                reader = self._readers.get(descriptor)
+                if reader is not None and events & ~select.POLLOUT:
+                    reader()
 
     def close(self) -> None:
-        self._role.socket.close()
-        self._page.close()
+        """Let everybody go. The standing page stays, for those who still read it."""
+        if self._door is not None:
+            self._door.close()
+        for client in self._clients.values():
+            client.socket.close()
+        for name, share in self._shares.items():
+            share.close(remove=name != self._config.timeline)
+        self._timelines.close()
+
+    def _watch(self, descriptor: int, reader: Callable[[], None]) -> None:
+        self._readers[descriptor] = reader
+        self._poll.register(descriptor, select.POLLIN)
+
+    def _forget(self, descriptor: int) -> None:
+        del self._readers[descriptor]
+        self._poll.unregister(descriptor)
+
+    # Timelines
+
+    def _tick(self, now_ns: int) -> None:
+        for share in list(self._shares.values()):
+            if now_ns >= share.due_ns:
+                with charged(share):
+                    share.tick(now_ns)
+                self._meters[share.name].mark(now_ns, share.counters.sent, share.cpu_ns)
+        deadline_ns = self._bindings.deadline_ns
+        if deadline_ns is not None and now_ns >= deadline_ns:
+            self._take(Passed())
+
+    def _take(self, event: Event) -> None:
+        """Let the brain decide, and do as it says; what comes of that is decided in turn."""
+        events = deque([event])
+        while events:
+            now_ns = time.monotonic_ns()
+            for command in self._bindings.handle(events.popleft(), now_ns):
+                further = self._do(command)
+                if further is not None:
+                    events.append(further)
+
+    def _do(self, command: Command) -> Event | None:
+        match command:
+            case Create(timeline):
+                try:
+                    return self._create(timeline)
+                except (OSError, InputError) as error:
+                    return self._timelines.failed(timeline, error)
+            case Destroy(timeline):
+                self._destroy(timeline)
+            case SetPace(timeline, pace, accuracy_ns):
+                self._shares[timeline].set_pace(pace, accuracy_ns)
+            case Accept():
+                self._accept(command)
+            case Left(client, request):
+                self._tell(client, lambda it: it.answer(request, {}))
+            case Reject(client, request, why, message, best_ns):
+                self._tell(client, lambda it: it.refuse(request, why, message, best_ns))
+        return None
+
+    def _create(self, name: str) -> Event | None:
+        share = self._timelines.make(name)
+        if isinstance(share, Refused):
+            return share
+        self._shares[name] = share
+        self._meters[name] = Meter(time.monotonic_ns())
+        if isinstance(share, FollowerShare):
+            self._watch(share.client.socket.fileno(), lambda: self._heard(share))
+            return None
+        delivered = share.delivered
+        assert delivered is not None
+        return Measured(name, delivered)
+
+    def _destroy(self, name: str) -> None:
+        share = self._shares.pop(name, None)
+        if share is None:
+            return
+        del self._meters[name]
+        if isinstance(share, FollowerShare):
+            self._forget(share.client.socket.fileno())
+        share.close(remove=True)
+
+    def _heard(self, share: FollowerShare) -> None:
+        """There is something on a follower's socket."""
+        with charged(share):
+            answered = share.readable(time.monotonic_ns())
+        if share.refused is not None:
+            self._take(self._timelines.refused(share))
+        elif answered and share.delivered is not None:
+            self._take(Measured(share.name, share.delivered))
+
+    # Clients
+
+    def _welcome(self) -> None:
+        assert self._door is not None
+        client = self._door.accept(len(self._clients))
+        if client is not None:
+            self._clients[client.number] = client
+            self._watch(client.socket.fileno(), lambda: self._serve(client))
+
+    def _serve(self, client: Client) -> None:
+        for line in client.receive():
+            request = parse_request(client.number, line)
+            if isinstance(request, Reject):
+                client.refuse(request.request, request.why, request.message)
+            elif isinstance(request, Report):
+                client.answer(request.request, self.report())
+            else:
+                self._take(request)
+        self._look_after(client)
+
+    def _flush(self, descriptor: int) -> None:
+        for client in list(self._clients.values()):
+            if client.socket.fileno() == descriptor:
+                client.flush()
+                self._look_after(client)
+
+    def _look_after(self, client: Client) -> None:
+        """Wait for room in its socket, if there is something left to send; bury it if it died."""
+        if not client.closed:
+            events = select.POLLIN | (select.POLLOUT if client.unsent else 0)
+            self._poll.modify(client.socket.fileno(), events)
+            return
+        self._forget(client.socket.fileno())
+        client.socket.close()
+        self._take(ClientGone(client.number))
+        del self._clients[client.number]
+
+    def _accept(self, command: Accept) -> None:
+        binding, share = command.binding, self._shares[command.binding.timeline]
+        ok = {
+            "binding": binding.number,
+            "timeline": binding.timeline,
+            "accuracy_ns": binding.demand.accuracy_ns,
+            "resolution_ns": binding.demand.resolution_ns,
+            "best_ns": command.best_ns,
+            "page": str(share.page.path.resolve()),
+            "role": share.role,
+        }
+        self._tell(command.client, lambda it: it.answer(command.request, ok))
+
+    def _tell(self, number: int, say: Callable[[Client], None]) -> None:
+        """Send a client something; the rest of it when its socket has room again."""
+        client = self._clients[number]
+        say(client)
+        if client.unsent:
+            self._poll.modify(client.socket.fileno(), select.POLLIN | select.POLLOUT)
+
+    def report(self) -> dict[str, Any]:
+        """What it costs and delivers: in all, and for each timeline."""
+        now_ns = time.monotonic_ns()
+        timelines = [
+            report_share(share, self._meters[name], self._bindings, self._clients, now_ns)
+            for name, share in self._shares.items()
+        ]
+        cpu_ns, up_ns = time.process_time_ns(), max(1, now_ns - self._started_ns)
+        return {
+            "node": self._config.node,
+            "pid": os.getpid(),
+            "up_ns": up_ns,
+            "cpu_ns": cpu_ns,
+            "cpu_share": round(cpu_ns / up_ns, 6),
+            "exchanges_per_s": round(sum(each["exchanges_per_s"] for each in timelines), 4),
+            "packets_per_s": round(sum(each["packets_per_s"] for each in timelines), 4),
+            "clients": len(self._clients),
+            "udp_port": self.udp_port,
+            "timelines": timelines,
+        }
+
+    # The parent
+
+    def _listen(self, answer: Callable[[dict[str, object]], None]) -> None:
+        lines = self._control.lines()
+        if lines is None:
+            self._open = False
+            return
+        for line in lines:
+            self._order(line, answer)
 
     def _order(self, line: bytes, answer: Callable[[dict[str, object]], None]) -> None:
         """``{"reference": ["127.0.0.1", 4242]}`` is the one order there is."""
@@ -210,7 +289,8 @@ class TimeService:
                 raise InputError(
                     f"unknown order {line[:80]!r}", 'send {"reference": ["host", port]}'
                 )
-            self._role.aim(parse_address(data["reference"], "reference"))
+            reference = parse_address(data["reference"], "reference")
+            self._timelines.aim(reference, list(self._shares.values()))
         except ValueError as error:
             answer({"error": f"an order is not JSON: {error}"})
         except InputError as error:

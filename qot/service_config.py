@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,20 @@ from typing import Any
 from jupiter.errors import InputError
 from qot.clock import DEFAULT_MAX_DRIFT_PPB, SECOND_NS, ClockModel
 from qot.exchange import SHORTEST_KEY_BYTES
+
+SELF = "self"
+"""In ``references``: this node."""
+_SHORTEST_PERIOD_NS = 20_000_000
+_LONGEST_PERIOD_NS = 64 * SECOND_NS
+_DURATIONS = (
+    "period_ns",
+    "void_after_ns",
+    "shortest_period_ns",
+    "longest_period_ns",
+    "bind_timeout_ns",
+    "utc_error_ns",
+)
+_OPTIONAL = ("utc_error_ns",)
 
 
 class Role(StrEnum):
@@ -23,13 +37,21 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceConfig:
-    """One time service: one node's share in one timeline.
+    """One time service: a node's share in one standing timeline, and in those that clients bind.
 
+    timeline, page_path: the standing one; both may be empty when there is a socket_path.
     clock: the node's emulated clock, or None for CLOCK_MONOTONIC. bind: where a reference answers
     (port 0: any; a follower uses the host alone). reference: where a follower asks, or None until
     it is told. key_hex: the cluster's exchange key, at least 16 bytes, the same on all nodes.
     max_drift_ppb: the stated limit of a CLOCK_MONOTONIC core; an emulated clock states its own.
     epoch: the reference's fencing number; a follower never goes back to a lower one.
+    socket_path: where clients bind, or None for none; socket_mode: 0o600 or 0o660.
+    pages_folder: where the pages of bound timelines go; by default beside the standing page, else
+    beside the socket. references: who is the reference of a timeline that differs from the rule, an
+    address or "self"; the rule is: this node if its role says so, else the standing reference.
+    utc_error_ns: how wrong CLOCK_REALTIME may be here, stated; None: no source of UTC, so that this
+    node is the reference of no gl_ timeline. shortest_period_ns, longest_period_ns: what a demand
+    may make of the rate of a bound timeline. bind_timeout_ns: how long a first bind may measure.
     """
 
     node: str
@@ -47,6 +69,21 @@ class ServiceConfig:
     epoch: int = 1
     realtime: bool = False
     """Ask for SCHED_FIFO too."""
+    socket_path: str | None = None
+    socket_mode: int = 0o600
+    pages_folder: str | None = None
+    references: dict[str, tuple[str, int] | str] = field(default_factory=dict)
+    utc_error_ns: int | None = None
+    shortest_period_ns: int = _SHORTEST_PERIOD_NS
+    longest_period_ns: int = _LONGEST_PERIOD_NS
+    bind_timeout_ns: int = 5 * SECOND_NS
+
+    @property
+    def folder(self) -> Path:
+        """Where the pages of bound timelines go."""
+        if self.pages_folder is not None:
+            return Path(self.pages_folder)
+        return Path(self.page_path or self.socket_path or ".").parent
 
     @property
     def key(self) -> bytes:
@@ -79,7 +116,7 @@ class ServiceConfig:
 
     @classmethod
     def _from_dict(cls, data: dict[str, Any]) -> ServiceConfig:
-        known = {field.name for field in fields(cls)}
+        known = {each.name for each in fields(cls)}
         for name in data:
             if name not in known:
                 raise InputError(
@@ -87,12 +124,28 @@ class ServiceConfig:
                     f"use one of {', '.join(sorted(known))}",
                     field=name,
                 )
+        only_bound = data.get("socket_path") and not data.get("timeline")
         for name in ("node", "timeline", "role", "key_hex", "page_path"):
+            if only_bound and name in ("timeline", "page_path") and data.get(name) == "":
+                continue
             if not isinstance(data.get(name), str) or not data[name]:
                 raise InputError(
                     f"{name} is {data.get(name)!r}", "give a text that is not empty", field=name
                 )
-        for name in ("period_ns", "void_after_ns"):
+        for name in ("socket_path", "pages_folder"):
+            if data.get(name) is not None and (not isinstance(data[name], str) or not data[name]):
+                raise InputError(
+                    f"{name} is {data[name]!r}", "give a path, or null for none", field=name
+                )
+        if data.get("socket_mode", 0o600) not in (0o600, 0o660):
+            raise InputError(
+                f"socket_mode is {data['socket_mode']!r}",
+                "give 384 (0600, this user) or 432 (0660, this user's group too)",
+                field="socket_mode",
+            )
+        for name in _DURATIONS:
+            if name in _OPTIONAL and data.get(name) is None:
+                continue
             if name in data and (not isinstance(data[name], int) or data[name] <= 0):
                 raise InputError(
                     f"{name} is {data[name]!r}", "give nanoseconds, more than 0", field=name
@@ -110,6 +163,14 @@ class ServiceConfig:
             raise InputError(
                 f"role is {data['role']!r}", f"use one of {', '.join(Role)}", field="role"
             )
+        if data.get("shortest_period_ns", _SHORTEST_PERIOD_NS) > data.get(
+            "longest_period_ns", _LONGEST_PERIOD_NS
+        ):
+            raise InputError(
+                "shortest_period_ns is more than longest_period_ns",
+                "give a shorter one",
+                field="shortest_period_ns",
+            )
         _check_key(data["key_hex"])
         try:
             clock = None if data.get("clock") is None else ClockModel.from_dict(data["clock"])
@@ -120,7 +181,23 @@ class ServiceConfig:
             for name in ("bind", "reference")
             if data.get(name) is not None
         }
-        return cls(**{**data, **addresses, "clock": clock, "role": Role(data["role"])})
+        references = _parse_references(data.get("references", {}))
+        made = {"clock": clock, "role": Role(data["role"]), "references": references}
+        return cls(**{**data, **addresses, **made})
+
+
+def _parse_references(value: object) -> dict[str, tuple[str, int] | str]:
+    """``{"wall": ["node2", 4242], "cell": "self"}``."""
+    if not isinstance(value, dict):
+        raise InputError(
+            f"references is {value!r}",
+            'write {"timeline": ["host", port]} or {"timeline": "self"}',
+            field="references",
+        )
+    return {
+        str(name): SELF if each == SELF else parse_address(each, "references")
+        for name, each in value.items()
+    }
 
 
 def _check_key(key_hex: str) -> None:

@@ -18,8 +18,9 @@ import sys
 
 from jupiter.errors import InputError, JupiterError
 from qot.realtime import die_with_parent, prepare_thread
-from qot.service import Control, TimeService
+from qot.service import TimeService
 from qot.service_config import ServiceConfig
+from qot.service_control import Control
 
 _FIFO_PRIORITY = 20
 _STDIN, _STDOUT = 0, 1

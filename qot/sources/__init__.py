@@ -7,6 +7,7 @@ from qot.sources.base import Reading, Report, TimeSource
 from qot.sources.chrony import ChronySettings, ChronySource
 from qot.sources.linuxptp import LinuxptpSettings, LinuxptpSource
 from qot.sources.probe import SourceProbe
+from qot.sources.source_filter import SourceFilter
 
 __all__ = [
     "ChronySettings",
@@ -15,6 +16,7 @@ __all__ = [
     "LinuxptpSource",
     "Reading",
     "Report",
+    "SourceFilter",
     "SourceProbe",
     "TimeSource",
 ]

@@ -7,6 +7,7 @@ from qot.sources.base import Reading, Report, TimeSource
 from qot.sources.chrony import ChronySettings, ChronySource
 from qot.sources.linuxptp import LinuxptpSettings, LinuxptpSource
 from qot.sources.probe import SourceProbe
+from qot.sources.role import SourceConfig, SourceRole
 from qot.sources.source_filter import SourceFilter
 
 __all__ = [
@@ -16,7 +17,9 @@ __all__ = [
     "LinuxptpSource",
     "Reading",
     "Report",
+    "SourceConfig",
     "SourceFilter",
     "SourceProbe",
+    "SourceRole",
     "TimeSource",
 ]

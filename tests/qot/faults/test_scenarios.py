@@ -37,12 +37,12 @@ def test_a_lie_is_found_out() -> None:
         fast = EmulatedClock(ClockModel(0, drift_ppb=40_000))
         stage.set(EmulatedClock(ClockModel(0)), fast, QUIET, drift_ppb=1_000)
         stage.go(1_500 * MS)
-        stage.claim("it stays unnoticed", stage.simulation.filter.contradictions == 0)
+        stage.claim("the sky is green", False)
 
     outcome = Scenario("lie", "", play, length_min=1).run(10_000)
     assert outcome.report.hard_outside > 0
     assert not outcome.holds
-    assert outcome.broken == ["it stays unnoticed"]
+    assert outcome.broken == ["the sky is green"]
 
 
 def test_what_the_page_says_of_sigma_reaches_five_nines_too() -> None:

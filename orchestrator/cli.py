@@ -14,6 +14,7 @@ import typer
 
 from orchestrator.console import exits, print_json, print_page, say, writes_to
 from orchestrator.options import RunOptions, find_config
+from orchestrator.timeline_command import timeline_app
 
 if TYPE_CHECKING:
     from jupiter.app import App
@@ -301,6 +302,9 @@ def runs(
             print_page(run_table(figures))
         else:
             say(f"no runs in {where}")
+
+
+app.add_typer(timeline_app, name="timeline")
 
 
 @app.command(hidden=True)

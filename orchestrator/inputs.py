@@ -45,7 +45,7 @@ def read_inputs(options: RunOptions) -> Inputs:
     settings = load_settings(find_config(options.config))
     app = load_app(options.app, home_child=settings.home_child or None)
     check_app(app)
-    nodes, nodes_warnings = _nodes(options.nodes, settings)
+    nodes, nodes_warnings = read_node_list(options.nodes, settings)
     check_pins(app, nodes)
     _check_ports(settings, nodes)
     name = options.scheduler or settings.scheduler
@@ -69,7 +69,7 @@ def read_inputs(options: RunOptions) -> Inputs:
     )
 
 
-def _nodes(named: Path | None, settings: Settings) -> tuple[NodeList, tuple[str, ...]]:
+def read_node_list(named: Path | None, settings: Settings) -> tuple[NodeList, tuple[str, ...]]:
     """The nodes and what to warn of. Where nobody wrote a nodes.txt, a few local nodes will do."""
     path = named or settings.nodes_path
     nobody_chose = named is None and path == settings.here / "nodes.txt"

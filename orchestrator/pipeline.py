@@ -73,8 +73,6 @@ def run_app(options: RunOptions, progress: Progress) -> RunFolder:
     inputs = read_inputs(options)
     run = create_run(options.runs or inputs.settings.runs_path, inputs.app.name)
     progress.run(run.path)
-    for warning in inputs.warnings:
-        progress.notice(warning)
     try:
         asyncio.run(Run(inputs, run, progress).execute())
     except InputError:

@@ -62,10 +62,11 @@ class ChronySettings:
 
 def tracking_report(tracking: Tracking, settings: ChronySettings, realtime_ns: int) -> Report:
     """What a tracking reply says; ``realtime_ns`` is CLOCK_REALTIME just before asking. Pure."""
-    local = tracking.reference_id == LOCAL_REFERENCE
     if tracking.leap == LEAP_UNSYNCHRONISED or not tracking.stratum:
         return Report(Status.UNSYNCHRONIZED)
-    if local and not settings.local_is_truth:
+    if tracking.reference_id == LOCAL_REFERENCE:
+        if settings.local_is_truth:
+            return Report(Status.SYNCHRONIZED, update=realtime_ns)
         return Report(Status.UNSYNCHRONIZED)
     low_ns, high_ns = tracking.correction.nanoseconds
     correction_ns = (low_ns + high_ns) // 2
@@ -81,7 +82,7 @@ def tracking_report(tracking: Tracking, settings: ChronySettings, realtime_ns: i
         correction_ns=correction_ns,
         error_ns=error_ns,
         age_ns=age_ns if age_ns >= 0 else UNBOUNDED_NS,
-        age_growth_ppb=0 if local else settings.wander_ppb,
+        age_growth_ppb=settings.wander_ppb,
         interval_ns=tracking.update_interval.most_ns,
         update=tracking.reference_time_ns,
     )

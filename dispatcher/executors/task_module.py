@@ -125,12 +125,16 @@ def describe(error: BaseException) -> str:
 
 
 def trace(error: BaseException) -> str:
-    """The end of the traceback, without the frames of our own that lead to the task's code."""
+    """The end of the traceback, without the frames of ours and of import that lead to the task."""
     frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_code.co_filename.startswith(_OURS):
+    while frames is not None and frames.tb_frame.f_code.co_filename.startswith(_NOT_THE_TASK):
         frames = frames.tb_next
     lines = traceback.format_exception(type(error), error, frames or error.__traceback__)
     return "".join(lines)[-TAIL_BYTES:]
 
 
-_OURS = os.path.dirname(__file__)
+_NOT_THE_TASK = (
+    os.path.dirname(__file__),
+    os.path.dirname(importlib.__file__),
+    "<frozen importlib",
+)

@@ -27,6 +27,7 @@ from qot.errors import (
     PageTruncatedError,
     PageVersionError,
 )
+from qot.instant import Instant
 from qot.page_history import History, HistoryWriter
 from qot.page_layout import (
     BODY,
@@ -134,7 +135,7 @@ class PageWriter:
         with path.open("r+b") as file:
             self._map = mmap.mmap(file.fileno(), SIZE_BYTES)
         self._words = memoryview(self._map).cast("Q")
-        self._history = HistoryWriter(self._map)
+        self._history = HistoryWriter(self._map, self._words)
         left = max(self._words[GENERATION_AT // 8], self._history.last_generation)
         self._generation = left + left % 2  # odd: our predecessor died while writing
         self._timeline = fresh[TIMELINE_AT:COUNTS_AT]
@@ -193,14 +194,15 @@ class PageReader:
                 size_bytes = os.fstat(file.fileno()).st_size
                 page = file.read(HISTORY_AT)
                 _check(path, page, size_bytes)
-                self._map = mmap.mmap(file.fileno(), SIZE_BYTES, access=mmap.ACCESS_READ)
+                self.mapping = mmap.mmap(file.fileno(), SIZE_BYTES, access=mmap.ACCESS_READ)
+                """The page itself, read-only."""
         except FileNotFoundError:
             raise PageMissingError(
                 f"there is no clock page at {path}: start the time service of this node first"
             ) from None
         self.clock = _clock(page)
         """The node's core clock, which every number on the page refers to."""
-        self._words = memoryview(self._map).cast("Q")
+        self._words = memoryview(self.mapping).cast("Q")
         self._kept: tuple[int, ClockParams] | None = None
         self._history: tuple[int, History] | None = None
 
@@ -239,6 +241,16 @@ class PageReader:
             "died or is stopped; restart it"
         )
 
+    def now(self) -> Instant:
+        """The present, by this node's core clock. Raises as :meth:`read` does."""
+        return self.read()[1].instant_at(self.clock.now_ns())
+
+    def stamp(self) -> tuple[int, int, int, int]:
+        """(estimate, earliest, latest, CLOCK_MONOTONIC) of one and the same moment."""
+        params = self.read()[1]
+        monotonic_ns = time.monotonic_ns()
+        return *params.interval_at(self.clock.from_monotonic_ns(monotonic_ns)), monotonic_ns
+
     def read_at(self, core_ns: int) -> ClockParams:
         """The parameters that were valid at a core time: the present ones, or of the history.
 
@@ -249,7 +261,7 @@ class PageReader:
             return params
         kept = self._history
         if kept is None or kept[0] != generation:
-            self._history = kept = generation, History(self._map[:SIZE_BYTES], generation)
+            self._history = kept = generation, History(self.mapping[:SIZE_BYTES], generation)
         history = kept[1]
         found = history.at(core_ns)
         if found is not None:
@@ -262,11 +274,11 @@ class PageReader:
 
     def counters(self) -> tuple[int, ...]:
         """The exchange counters, for people; may mix two generations."""
-        return COUNTS.unpack_from(self._map, COUNTS_AT)
+        return COUNTS.unpack_from(self.mapping, COUNTS_AT)
 
     def close(self) -> None:
         self._words.release()
-        self._map.close()
+        self.mapping.close()
 
     def _try_read(self) -> tuple[int, ClockParams] | None:
         generation = self._words[2]
@@ -274,8 +286,8 @@ class PageReader:
             raise PageNeverWrittenError(
                 f"nothing is on the clock page {self.path} yet: wait for the time service"
             )
-        body = self._map[BODY_AT:COUNTS_AT]
-        (crc,) = CRC.unpack_from(self._map, CRC_AT)
+        body = self.mapping[BODY_AT:COUNTS_AT]
+        (crc,) = CRC.unpack_from(self.mapping, CRC_AT)
         if generation & 1 or self._words[2] != generation:
             return None
         if binascii.crc32(WORD.pack(generation) + body) != crc:

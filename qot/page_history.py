@@ -64,8 +64,9 @@ class _Ring:
 class HistoryWriter:
     """Puts parameter sets on a page; continues what a former writer left there."""
 
-    def __init__(self, page: mmap) -> None:
-        self._page = page
+    def __init__(self, page: mmap, words: memoryview) -> None:
+        """words: the same page as 64-bit words, each of which is stored at once."""
+        self._page, self._words = page, words
         left = _entries(page[:SIZE_BYTES])
         self.last_generation = max((numbers[0] for _, numbers in left), default=0)
         self._rings = [
@@ -82,9 +83,9 @@ class HistoryWriter:
         for ring in self._rings:
             if changed or ring.takes(params.as_of_ns):
                 at = HISTORY_AT + ring.take(params.as_of_ns) * ENTRY.size
-                WORD.pack_into(self._page, at, 0)
+                self._words[at // 8] = 0
                 self._page[at + 8 : at + 8 + len(rest)] = rest
-                WORD.pack_into(self._page, at, generation)
+                self._words[at // 8] = generation
 
 
 class History:

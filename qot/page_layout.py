@@ -14,20 +14,21 @@ docs/quality_of_time.md has the rules of reading:
         32 i64   as_of, timeline, rate_ppb, early, late, early_growth_ppb, late_growth_ppb,
                  sigma, sigma_growth_ppb, fresh_until, void_after
        120 u64   epoch, step_marker
-       136 u64   timeline id (first 8 bytes of the SHA-256 of its name)
-       144 u64   exchange counters, 8 of them, in the order of exchange.Counters
-       208 u32   CRC-32 of the generation (as it ends up, even) and bytes 24..143
-       216 u64   boot id (first 8 bytes of the kernel's; 0: not known)
-       224 i64   core clock: 0 CLOCK_MONOTONIC, 1 emulated
-       232 i64   of an emulated clock: epoch, offset, drift_ppb, wander_ppb
-       264 u64   its seed
-       272 i64   max_drift_ppb of either
-       280 u32   CRC-32 of bytes 136..143 and 216..279
-       512 128s  history, 256 entries: u64 generation (0: unused or being written),
-                 112 bytes as 24..135, u32 CRC-32 of these 120, u32 nothing
+       136 i64   likely_early, likely_late
+       152 u64   timeline id (first 8 bytes of the SHA-256 of its name)
+       160 u64   exchange counters, 8 of them, in the order of exchange.Counters
+       224 u32   CRC-32 of the generation (as it ends up, even) and bytes 24..159
+       232 u64   boot id (first 8 bytes of the kernel's; 0: not known)
+       240 i64   core clock: 0 CLOCK_MONOTONIC, 1 emulated
+       248 i64   of an emulated clock: epoch, offset, drift_ppb, wander_ppb
+       280 u64   its seed
+       288 i64   max_drift_ppb of either
+       296 u32   CRC-32 of bytes 152..159 and 232..295
+       512 144s  history, 256 entries: u64 generation (0: unused or being written),
+                 128 bytes as 24..151, u32 CRC-32 of these 136, u32 nothing
     ====== ===== ========================================================================
 
-Bytes 0..15, 136..143 and 216..287 are written once, before the page has its name.
+Bytes 0..15, 152..159 and 232..303 are written once, before the page has its name.
 """
 
 from __future__ import annotations
@@ -46,25 +47,25 @@ VERSION = 2
 COUNTERS = 8
 HEAD = struct.Struct("<8sII")
 GENERATION_AT = 16
-BODY = struct.Struct("<12q2Q")
+BODY = struct.Struct("<12q2Q2q")
 BODY_AT = 24
 WORD = struct.Struct("<Q")
-TIMELINE_AT = 136
+TIMELINE_AT = 152
 COUNTS = struct.Struct(f"<{COUNTERS}Q")
-COUNTS_AT = 144
+COUNTS_AT = 160
 CRC = struct.Struct("<I")
-CRC_AT = 208
+CRC_AT = 224
 ORIGIN = struct.Struct("<Q5qQq")
-ORIGIN_AT = 216
-ORIGIN_CRC_AT = 280
+ORIGIN_AT = 232
+ORIGIN_CRC_AT = 296
 HISTORY_AT = 512
-ENTRY = struct.Struct("<Q12q2QI4x")
+ENTRY = struct.Struct("<Q12q2Q2qI4x")
 ENTRIES = 256
 SIZE_BYTES = HISTORY_AT + ENTRIES * ENTRY.size
 
 MONOTONIC, EMULATED = 0, 1
-_STATUSES = (Status.UNSYNCHRONIZED, Status.SYNCHRONIZED, Status.HOLDOVER, Status.DISRUPTED)
-_STATUS_NUMBER = {status: number for number, status in enumerate(_STATUSES)}
+STATUSES = (Status.UNSYNCHRONIZED, Status.SYNCHRONIZED, Status.HOLDOVER, Status.DISRUPTED)
+_STATUS_NUMBER = {status: number for number, status in enumerate(STATUSES)}
 _FARTHEST_CORE_NS = 1 << 60
 _FARTHEST_TIMELINE_NS = 1 << 62
 _SECOND_NS = 1_000_000_000
@@ -85,9 +86,14 @@ def boot_id() -> int:
 
 
 def pack_head(timeline: int, model: ClockModel | None, max_drift_ppb: int) -> bytes:
-    """A whole page that was never written, of one timeline on one core clock."""
+    """A whole page that was never written, of one timeline on one core clock.
+
+    Raises ValueError for a clock whose readings a page can't hold.
+    """
     if model is None:
         clock = (MONOTONIC, 0, 0, 0, 0, 0, max_drift_ppb)
+    elif max(abs(model.epoch_ns), abs(model.offset_ns)) > _FARTHEST_CORE_NS // 2:
+        raise ValueError(f"{model} is beyond what a clock page holds: give 2^59 ns at most")
     else:
         clock = (
             EMULATED,
@@ -114,7 +120,7 @@ def origin_crc(page: bytes | bytearray) -> int:
 
 
 def pack_params(params: ClockParams) -> bytes:
-    """Bytes 24..135. Raises ValueError for numbers with which a reader's sums could overflow."""
+    """Bytes 24..151. Raises ValueError for numbers with which a reader's sums could overflow."""
     rate, early, late = params.rate_ppb, params.early_growth_ppb, params.late_growth_ppb
     if not (
         abs(params.as_of_ns) <= _FARTHEST_CORE_NS
@@ -127,6 +133,8 @@ def pack_params(params: ClockParams) -> bytes:
         and _SECOND_NS + rate - early >= _SECOND_NS // 10
         and 0 <= params.sigma_ns <= UNBOUNDED_NS
         and 0 <= params.sigma_growth_ppb <= _SECOND_NS
+        and 0 <= params.likely_early_ns <= UNBOUNDED_NS
+        and 0 <= params.likely_late_ns <= UNBOUNDED_NS
     ):
         raise ValueError(
             f"{params} is beyond what a clock page holds: |as_of| <= 2^60, |timeline| <= 2^62, "
@@ -147,9 +155,11 @@ def pack_params(params: ClockParams) -> bytes:
         params.void_after_ns,
         params.epoch,
         params.step_marker,
+        params.likely_early_ns,
+        params.likely_late_ns,
     )
 
 
 def make_params(numbers: tuple[int, ...]) -> ClockParams:
     """The inverse of :func:`pack_params`, from the unpacked numbers."""
-    return ClockParams(_STATUSES[numbers[0]], *numbers[1:])
+    return ClockParams(STATUSES[numbers[0]], *numbers[1:])

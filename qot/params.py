@@ -20,6 +20,9 @@ from math import isqrt
 from qot.clock import SECOND_NS
 from qot.instant import UNBOUNDED_NS, Instant, Status
 
+STATISTICAL_Z_MILLI = 4418
+"""So many thousandths of sigma to either side hold 99.999 % of a normal distribution."""
+
 
 @dataclass(frozen=True, slots=True)
 class ClockParams:
@@ -31,6 +34,8 @@ class ClockParams:
     fresh_until_ns: core time at which a missing renewal turns synchronized into holdover.
     void_after_ns: core time from which nothing here is to be relied on.
     epoch: the reference's fencing number. step_marker: counts the jumps of the estimate.
+    likely_early_ns, likely_late_ns: the part of the statistical interval that no confidence
+    shrinks; sigma is what comes on top of it.
     """
 
     status: Status
@@ -47,6 +52,8 @@ class ClockParams:
     void_after_ns: int = 0
     epoch: int = 0
     step_marker: int = 0
+    likely_early_ns: int = 0
+    likely_late_ns: int = 0
 
     @property
     def bounded(self) -> bool:
@@ -90,6 +97,15 @@ class ClockParams:
         """Standard deviation of the estimate at a core time: statistical, promises nothing."""
         growth = self.sigma_growth_ppb * abs(core_ns - self.as_of_ns) // SECOND_NS
         return isqrt(self.sigma_ns**2 + growth**2)
+
+    def statistical_at(self, core_ns: int, z_milli: int = STATISTICAL_Z_MILLI) -> tuple[int, int]:
+        """(low, high) of the statistical interval at a core time, never wider than the hard one."""
+        estimate, earliest, latest = self.interval_at(core_ns)
+        spread = -(-self.sigma_at(core_ns) * z_milli // 1000)
+        return (
+            max(earliest, estimate - self.likely_early_ns - spread),
+            min(latest, estimate + self.likely_late_ns + spread),
+        )
 
     def core_at_estimate(self, timeline_ns: int) -> int:
         """The first core time whose estimate is ``timeline_ns`` or more."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from qot.instant import Instant
+from qot.instant import UNBOUNDED_NS, Instant
 from qot.timeline import TimelineReader, WaitMode
 
 SLICE_NS = 20_000_000
@@ -85,3 +86,74 @@ def wait_until(
         if wanted_ns is not None and returned_ns >= wanted_ns:
             return make_wake(reader, target_ns, wanted_ns, returned_ns)
     return None
+
+
+def _first_estimate_ns(reader: TimelineReader, cancel: threading.Event | None) -> int | None:
+    """The present, as soon as the node has been synchronised once; None if cancelled."""
+    while cancel is None or not cancel.is_set():
+        instant = reader.now()
+        if instant.early_ns < UNBOUNDED_NS and instant.late_ns < UNBOUNDED_NS:
+            return instant.estimate_ns
+        time.sleep(SLICE_NS / 1e9)
+    return None
+
+
+def sleep(
+    reader: TimelineReader,
+    duration_ns: int,
+    cancel: threading.Event | None = None,
+    *,
+    spin: bool = False,
+) -> Wake | None:
+    """Block for a duration of the timeline, by the estimate; as :func:`wait_until` otherwise."""
+    begin_ns = _first_estimate_ns(reader, cancel)
+    if begin_ns is None:
+        return None
+    return wait_until(reader, begin_ns + duration_ns, cancel=cancel, spin=spin)
+
+
+class Period:
+    """A rhythm: the instants ``offset_ns + k * period_ns`` of a timeline, without drift.
+
+    Nothing adds up, since each instant is computed from the offset. Instants that have passed
+    already are left out and counted in ``missed``; none comes twice. Of one thread.
+    Raises ValueError for a period that is not above 0.
+    """
+
+    def __init__(
+        self,
+        reader: TimelineReader,
+        period_ns: int,
+        offset_ns: int = 0,
+        mode: WaitMode = WaitMode.ESTIMATE,
+    ) -> None:
+        if period_ns <= 0:
+            raise ValueError(f"the period is {period_ns} ns: give more than 0")
+        self._reader, self._mode = reader, mode
+        self.period_ns, self.offset_ns = period_ns, offset_ns
+        self.missed = 0
+        self._next: int | None = None
+
+    def wait(self, cancel: threading.Event | None = None, *, spin: bool = False) -> Wake | None:
+        """Block until the next instant; None if cancelled. Raises as :func:`wait_until` does."""
+        now_ns = _first_estimate_ns(self._reader, cancel)
+        if now_ns is None:
+            return None
+        coming = (now_ns - self.offset_ns) // self.period_ns + 1
+        if self._next is None:
+            self._next = coming
+        elif coming > self._next:
+            self.missed += coming - self._next
+            self._next = coming
+        target_ns = self.offset_ns + self._next * self.period_ns
+        wake = wait_until(self._reader, target_ns, self._mode, cancel, spin=spin)
+        if wake is not None:
+            self._next += 1
+        return wake
+
+    def __iter__(self) -> Iterator[Wake]:
+        """Wakes without end."""
+        while True:
+            wake = self.wait()
+            assert wake is not None  # nothing can cancel it
+            yield wake

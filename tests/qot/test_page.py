@@ -25,7 +25,7 @@ from qot.page import PageReader, PageWriter
 from qot.page_layout import MAGIC, ORIGIN_CRC_AT, SIZE_BYTES, origin_crc, timeline_id
 from qot.params import ClockParams
 
-PARAMS = ClockParams(Status.HOLDOVER, 1, -2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13)
+PARAMS = ClockParams(Status.HOLDOVER, 1, -2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
 
 WRITER = """
 import sys
@@ -39,7 +39,7 @@ print("up", flush=True)
 while True:
     number += 1
     n = number
-    writer.write(ClockParams(Status.SYNCHRONIZED, n, n, n, n, n, n, n, n, n, n, n, n, n), (n,) * 8)
+    writer.write(ClockParams(Status.SYNCHRONIZED, *[n] * 15), (n,) * 8)
 """
 
 
@@ -145,7 +145,7 @@ def test_a_page_of_an_earlier_boot_is_refused(path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    ("change", "error"), [((224, 7), PageVersionError), ((232, 1), PageForeignError)]
+    ("change", "error"), [((240, 7), PageVersionError), ((248, 1), PageForeignError)]
 )
 def test_a_core_clock_that_is_not_one_is_refused(
     path: Path, change: tuple[int, int], error: type[Exception]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import ceil
+from statistics import NormalDist
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from qot.clock import SECOND_NS
 from qot.instant import Status
-from qot.params import ClockParams
+from qot.params import STATISTICAL_Z_MILLI, ClockParams
 
 DRIFT = 100_000
 TARGETS = st.integers(-100 * SECOND_NS, 100 * SECOND_NS)
@@ -95,3 +99,25 @@ def test_the_sigma_grows_with_age() -> None:
     params = ClockParams(Status.SYNCHRONIZED, 0, 0, sigma_ns=300, sigma_growth_ppb=400)
     assert params.sigma_at(0) == 300
     assert params.sigma_at(SECOND_NS) == params.sigma_at(-SECOND_NS) == 500
+
+
+@given(parameters(), TARGETS, st.integers(0, 10**9), st.integers(0, 10**6), st.integers(0, 10**4))
+def test_the_statistical_interval_is_inside_the_hard_one(
+    params: ClockParams, age: int, likely: int, sigma: int, z_milli: int
+) -> None:
+    params = replace(params, likely_early_ns=likely, likely_late_ns=likely, sigma_ns=sigma)
+    core = params.as_of_ns + age
+    estimate, earliest, latest = params.interval_at(core)
+    low, high = params.statistical_at(core, z_milli)
+    assert earliest <= low <= estimate <= high <= latest
+    wider = params.statistical_at(core, z_milli + 1)
+    assert wider[0] <= low
+    assert high <= wider[1]
+
+
+def test_the_usual_confidence_is_99_999_percent() -> None:
+    assert ceil(1000 * NormalDist().inv_cdf(1 - 0.00001 / 2)) == STATISTICAL_Z_MILLI
+    params = ClockParams(
+        Status.SYNCHRONIZED, 0, 0, 0, 10**6, 10**6, sigma_ns=1000, likely_early_ns=50
+    )
+    assert params.statistical_at(0) == (-4468, 4418)

@@ -11,7 +11,7 @@ from qot.clock import monotonic_ns
 from qot.instant import Status
 from qot.realtime import prepare_thread
 from qot.timeline import WaitMode
-from qot.wait import wait_until
+from qot.wait import Period, sleep, wait_until
 
 MS = 1_000_000
 
@@ -93,3 +93,31 @@ def test_what_the_system_grants_is_reported() -> None:
     grant = grants[0]
     assert grant.timer_slack_ns == 1 or "slack" in grant.refused
     assert grant.fifo or "SCHED_FIFO" in grant.refused
+
+
+def test_sleeping(own_page: Any) -> None:
+    begin = own_page.reader.now().estimate_ns
+    wake = sleep(own_page.reader, 10 * MS)
+    assert wake is not None
+    assert wake.instant.estimate_ns >= wake.target_ns >= begin + 10 * MS
+
+
+def test_a_rhythm_has_no_drift_and_counts_what_it_missed(own_page: Any) -> None:
+    period = Period(own_page.reader, 7 * MS, offset_ns=3)
+    targets = [wake.target_ns for wake, _ in zip(period, range(5), strict=False)]
+    assert all(target % (7 * MS) == 3 for target in targets)
+    assert (targets[-1] - targets[0]) // (7 * MS) == 4 + period.missed
+    before = period.missed
+    own_page.write(70 * MS)
+    assert period.wait() is not None
+    assert period.missed - before >= 8
+    with pytest.raises(ValueError, match="more than 0"):
+        Period(own_page.reader, 0)
+
+
+def test_a_rhythm_can_be_cancelled_before_the_first_synchronisation(own_page: Any) -> None:
+    own_page.write(0, error_ns=2**60, status=Status.UNSYNCHRONIZED)
+    cancel = threading.Event()
+    cancel.set()
+    assert Period(own_page.reader, MS).wait(cancel) is None
+    assert sleep(own_page.reader, MS, cancel) is None

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from qot.coordination.terms import DEFAULT_DRIFT_PPB, certain_ns
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Report:
     """What a node said of itself with its last heartbeat; kept in memory alone.
 
@@ -62,13 +62,17 @@ class Membership:
         """A node has joined, and the store knows. A session of that name before it is replaced."""
         self._sessions[name] = Session(session, now_ns)
 
-    def hear(self, name: str, session: str, report: Report, now_ns: int) -> bool:
-        """A heartbeat. False when that session is not a member: it lapsed, or never was."""
-        known = self._sessions.get(name)
-        if known is None or known.id != session or self._has_lapsed(known, now_ns):
+    def hear(self, name: str, session: str, report: Report | None, now_ns: int) -> bool:
+        """A word of a node, with what it reports of itself, if it does.
+
+        False when that session is not a member: it lapsed, or never was.
+        """
+        known = self.get(name, now_ns)
+        if known is None or known.id != session:
             return False
         known.heard_ns = now_ns
-        known.report = report
+        if report is not None:
+            known.report = report
         return True
 
     def get(self, name: str, now_ns: int) -> Session | None:

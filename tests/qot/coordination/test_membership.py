@@ -56,3 +56,10 @@ def test_whom_the_store_does_not_hold_is_no_member():
     group = members()
     group.reconcile({}, 1)
     assert group.get("a", 1) is None
+
+
+def test_a_word_without_a_report_leaves_the_last_report():
+    group = members()
+    group.hear("a", "sa", Report(bound_ns=7), 1)
+    assert group.hear("a", "sa", None, 2)
+    assert group.get("a", 3).report.bound_ns == 7

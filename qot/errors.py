@@ -16,6 +16,7 @@
         │   ├── UnknownTimelineError    a name that can't be one, or nobody is its reference
         │   ├── NoUtcError              a gl_ timeline whose reference has no source of UTC
         │   ├── ReferenceSilentError    the reference did not answer in time
+        │   ├── UnsynchronizedError     no moment of this node stands for that time: never synced
         │   ├── AlreadyBoundError       bound twice with one object
         │   ├── NotBoundError           used before the bind or after the unbind
         │   ├── ServiceGoneError        no time service at that socket, or it does not answer
@@ -93,6 +94,10 @@ class NoUtcError(BindingError):
 
 class ReferenceSilentError(BindingError):
     """The reference of the timeline did not answer in time."""
+
+
+class UnsynchronizedError(BindingError):
+    """No moment of this node stands for a time of the timeline: it was never synchronised."""
 
 
 class AlreadyBoundError(BindingError):

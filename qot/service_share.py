@@ -169,7 +169,9 @@ class FollowerShare(Share):
                 void_after_ns=plan.void_after_ns,
             )
         )
-        self.client = SyncClient.bind(plan.host, plan.clock, Requester(Seal(name, plan.key, scope)))
+        self.client = client or SyncClient.bind(
+            plan.host, plan.clock, Requester(Seal(name, plan.key, scope))
+        )
         self._pacer = Pacer(plan.period_ns)
         self.pace = self._pacer.pace
         self._deliveries = Deliveries()

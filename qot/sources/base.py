@@ -21,7 +21,8 @@ class Report:
     """What a source says about CLOCK_REALTIME at the moment of asking. Immutable, no clock read.
 
     status: synchronized, or unsynchronized when the source says that it does not know the time;
-    then the other fields mean nothing. Holdover when it is about to know: nothing new to be had.
+    then the other fields mean nothing. So they do with holdover: it has nothing new to say, and
+    takes nothing back.
     correction_ns: what to add to CLOCK_REALTIME to get the timeline's time.
     error_ns: how wrong that may be, in either direction, but for the age of its measurement.
     age_ns: how long ago that was at most, UNBOUNDED_NS when it can't say. age_growth_ppb: how fast

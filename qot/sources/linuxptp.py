@@ -65,13 +65,11 @@ def ptp_report(
             "and not CLOCK_REALTIME: set time_stamping software, or follow chronyd with the card "
             "as its refclock PHC"
         )
-    if not status.master_present:
-        if settings.local_is_truth and "MASTER" in status.port_states:
-            return Report(Status.SYNCHRONIZED, update=realtime_ns)
-        return Report(Status.UNSYNCHRONIZED)
+    if settings.local_is_truth and not status.master_present and "MASTER" in status.port_states:
+        return Report(Status.SYNCHRONIZED, update=realtime_ns)
     followers = [state in _FOLLOWING for state in status.port_states]
-    if not any(followers):
-        return Report(Status.UNSYNCHRONIZED)
+    if not status.master_present or not any(followers):
+        return Report(Status.HOLDOVER)  # No master (any more): what it said before is not unsaid.
     if not status.ingress_ns or status.path_delay_ns <= 0:
         return Report(Status.HOLDOVER)  # The master is chosen, the path not measured yet.
     age_ns = realtime_ns - status.ingress_ns

@@ -40,9 +40,9 @@ def test_a_follower_is_corrected_by_its_offset_which_is_in_the_error_too() -> No
 @pytest.mark.parametrize(
     ("changes", "status"),
     [
-        ({"master_present": False}, Status.UNSYNCHRONIZED),
-        ({"port_states": ("LISTENING",)}, Status.UNSYNCHRONIZED),
-        ({"port_states": ("FAULTY",)}, Status.UNSYNCHRONIZED),
+        ({"master_present": False}, Status.HOLDOVER),
+        ({"port_states": ("LISTENING",)}, Status.HOLDOVER),
+        ({"port_states": ("FAULTY",)}, Status.HOLDOVER),
         ({"ingress_ns": 0}, Status.HOLDOVER),
         ({"path_delay_ns": 0}, Status.HOLDOVER),
         ({"port_states": ("UNCALIBRATED",)}, Status.SYNCHRONIZED),
@@ -67,7 +67,7 @@ def test_a_sync_from_the_future_says_nothing_about_its_age() -> None:
 
 def test_a_grandmaster_is_the_timeline_only_if_it_is_said_to_be() -> None:
     status = replace(STATUS, master_present=False, port_states=("MASTER",))
-    assert ptp_report(status, SETTINGS, NOW_NS, 0).status is Status.UNSYNCHRONIZED
+    assert ptp_report(status, SETTINGS, NOW_NS, 0).status is Status.HOLDOVER
     report = ptp_report(status, replace(SETTINGS, local_is_truth=True), NOW_NS, 0)
     assert (report.status, report.correction_ns, report.error_ns) == (Status.SYNCHRONIZED, 0, 0)
 

@@ -25,7 +25,7 @@ from qot.hard_bound import READ_GRANULARITY_NS, HardBound, Sample
 from qot.instant import Status
 from qot.offset_fit import OffsetFit
 from qot.params import ClockParams
-from qot.statistical import LikelyLimits, StatisticalBound, Wander, likely_limits
+from qot.statistical import LikelyLimits, Wander, likely_limits
 
 _ROUNDING_NS = 1
 _MOST_DRIFT_PPB = 100_000_000
@@ -86,8 +86,6 @@ class ClockFilter:
         """The drift limit in use: the stated one, doubled each time it proved to be broken."""
         self.contradictions = 0
         """How often an exchange contradicted the drift limit in use."""
-        self.statistical: StatisticalBound | None = None
-        """Goes with the parameters that :meth:`handle` gave last; None while there is no bound."""
 
     def handle(self, event: Sample | Tick, now_ns: int) -> ClockParams:
         """Take in what happened; ``now_ns`` is the local core time, not before any stamp of it."""
@@ -167,7 +165,7 @@ class ClockFilter:
         self._bound.clear()
         self._fit.clear()
         self._wander.clear()
-        self._newest = self._likely = self.statistical = None
+        self._newest = self._likely = None
         self._settling = self.config.settling
         self._params = None
         self._step_marker += 1
@@ -192,7 +190,7 @@ class ClockFilter:
         lowest, highest = limits
         wanted = max(lowest, min(highest, line.offset_ns))
         offset, rate = self._lean(now_ns, wanted, line.skew_ppb, lowest, highest)
-        self.statistical = self._likely.bound_at(now_ns, offset, rate, line.skew_ppb)
+        likely = self._likely.bound_at(now_ns, offset, rate, line.skew_ppb)
         return ClockParams(
             status=self._status(now_ns),
             as_of_ns=now_ns,
@@ -202,8 +200,10 @@ class ClockFilter:
             late_ns=highest - offset + _ROUNDING_NS,
             early_growth_ppb=self.drift_ppb + rate,
             late_growth_ppb=self.drift_ppb - rate,
-            sigma_ns=self.statistical.overall_sigma_ns,
-            sigma_growth_ppb=self.statistical.sigma_growth_ppb,
+            sigma_ns=likely.sigma_ns,
+            sigma_growth_ppb=likely.sigma_growth_ppb,
+            likely_early_ns=likely.likely_early_ns,
+            likely_late_ns=likely.likely_late_ns,
             fresh_until_ns=self._fresh_until_ns,
             void_after_ns=self._void_after_ns,
             epoch=self._epoch,

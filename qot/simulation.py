@@ -22,7 +22,6 @@ from qot.faults.link import Carrier, Way
 from qot.hard_bound import relative_drift_ppb
 from qot.instant import Instant, Status
 from qot.params import ClockParams
-from qot.statistical import CONFIDENCE, StatisticalBound, interval_at
 from qot.sync_client import Pacer
 
 __all__ = ["Observation", "Simulation", "Way", "minutes"]
@@ -30,7 +29,6 @@ __all__ = ["Observation", "Simulation", "Way", "minutes"]
 _KEY = bytes(range(16))
 _REMEMBERED = 4096
 """Parameter sets that are kept for suspended readers: several minutes at the default period."""
-Published = tuple[ClockParams, StatisticalBound | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ class Simulation:
         self._there, self._back = Carrier(Random(seed + 1)), Carrier(Random(seed + 2))
         self._order = count()
         self._events: list[tuple[int, int, Callable[[], None]]] = []
-        self._history: deque[tuple[int, Published]] = deque(maxlen=_REMEMBERED)
+        self._history: deque[tuple[int, ClockParams]] = deque(maxlen=_REMEMBERED)
         self._paused_until_ns = start_ns
         self.aim(reference, epoch=1)
         self._at(start_ns, self._ask)
@@ -125,21 +123,20 @@ class Simulation:
 
     def observe(self, monotonic_ns: int) -> Observation:
         """What the present parameters say about a moment, or those that a slow reader has."""
-        published = self.params, self.filter.statistical
+        params = self.params
         if self.reader_delay_ns > 0:
-            published = self._published_before(monotonic_ns - self.reader_delay_ns) or published
+            params = self._published_before(monotonic_ns - self.reader_delay_ns) or params
         else:
             monotonic_ns += self.reader_delay_ns
-        params, bound = published
         core_ns = self.follower.from_monotonic_ns(monotonic_ns)
         return Observation(
             monotonic_ns,
             self._references[max(1, params.epoch)].from_monotonic_ns(monotonic_ns),
             params.instant_at(core_ns),
-            None if bound is None else interval_at(params, bound, core_ns, CONFIDENCE),
+            params.statistical_at(core_ns) if params.bounded else None,
         )
 
-    def _published_before(self, monotonic_ns: int) -> Published | None:
+    def _published_before(self, monotonic_ns: int) -> ClockParams | None:
         """The parameters that were on the page then, or the oldest that are remembered."""
         history = self._history
         while len(history) > 1 and history[1][0] <= monotonic_ns:
@@ -155,7 +152,7 @@ class Simulation:
     def _publish(self, params: ClockParams) -> None:
         self.params = params
         if self.reader_delay_ns > 0:
-            self._history.append((self.now_ns, (params, self.filter.statistical)))
+            self._history.append((self.now_ns, params))
 
     def _delayed(self, action: Callable[[], None]) -> bool:
         """True when the follower is paused; then it acts afterwards."""

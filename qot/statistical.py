@@ -52,44 +52,30 @@ def deviations(confidence: float) -> float:
     return NormalDist().inv_cdf((1 + confidence) / 2)
 
 
-@dataclass(frozen=True, slots=True)
-class StatisticalBound:
-    """What must be known beside :class:`ClockParams`, at the same ``as_of_ns``.
-
-    early_ns, late_ns: how far the truth may be before and after the estimate by causality, with
-    the skew as measured: the part that no confidence shrinks. sigma_ns: standard deviation of
-    that. sigma_growth_ppb: of what is added per second of age.
-    """
-
-    early_ns: int
-    late_ns: int
-    sigma_ns: int
-    sigma_growth_ppb: int
-
-    @property
-    def overall_sigma_ns(self) -> int:
-        """One standard deviation for readers that know no other number.
-
-        The causal part counts as evenly distributed: an asymmetry is anywhere in it.
-        """
-        return ceil(sqrt(max(self.early_ns, self.late_ns) ** 2 / 3 + self.sigma_ns**2))
-
-
 def interval_at(
-    params: ClockParams, bound: StatisticalBound, core_ns: int, confidence: float = CONFIDENCE
+    params: ClockParams, core_ns: int, confidence: float = CONFIDENCE
 ) -> tuple[int, int]:
     """(earliest, latest) at a core time: holds the truth with ``confidence``.
 
     Never wider than the hard interval, and the estimate is always in it. Raises ValueError as
     :func:`deviations` does.
     """
-    estimate, earliest, latest = params.interval_at(core_ns)
-    growth = bound.sigma_growth_ppb * (core_ns - params.as_of_ns) / SECOND_NS
-    spread = ceil(deviations(confidence) * sqrt(bound.sigma_ns**2 + growth * growth))
-    return (
-        max(earliest, estimate - bound.early_ns - spread),
-        min(latest, estimate + bound.late_ns + spread),
-    )
+    return params.statistical_at(core_ns, ceil(1_000 * deviations(confidence)))
+
+
+@dataclass(frozen=True, slots=True)
+class StatisticalBound:
+    """The statistical part of :class:`ClockParams`, which has the same words for it.
+
+    likely_early_ns, likely_late_ns: how far the truth may be before and after the estimate by
+    causality, with the skew as measured: the part that no confidence shrinks. sigma_ns: standard
+    deviation of that. sigma_growth_ppb: of what is added per second of age.
+    """
+
+    likely_early_ns: int
+    likely_late_ns: int
+    sigma_ns: int
+    sigma_growth_ppb: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +99,8 @@ class LikelyLimits:
         age_s = (core_ns - self.at_ns) / SECOND_NS
         moved_ns = round(skew_ppb * age_s)
         return StatisticalBound(
-            early_ns=max(0, offset_ns - self.lowest_ns - moved_ns),
-            late_ns=max(0, self.highest_ns + moved_ns - offset_ns + 1),
+            likely_early_ns=max(0, offset_ns - self.lowest_ns - moved_ns),
+            likely_late_ns=max(0, self.highest_ns + moved_ns - offset_ns + 1),
             sigma_ns=ceil(sqrt(self.sigma_ns**2 + (self.growth_ppb * age_s) ** 2)),
             sigma_growth_ppb=ceil(self.growth_ppb + abs(rate_ppb - skew_ppb) / 2),
         )

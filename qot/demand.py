@@ -46,7 +46,7 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often, and whether in pairs. A period is what the rhythm's ±10 % is taken of."""
+    """How often at least, and whether in pairs."""
 
     period_ns: int
     paired: bool
@@ -79,13 +79,13 @@ def longest_interval_ns(accuracy_ns: int, fresh_ns: int, growth_ppb: int) -> int
 
 
 def spacing_ns(period_ns: int) -> int:
-    """How far apart two answers may be at a period: ±10 %, and one lost exchange is repeated."""
-    return period_ns - -period_ns // 10 + min(-(-period_ns // 8), RESERVE_NS)
+    """How far apart two answers may be at a period, when one exchange is lost and repeated."""
+    return period_ns + min(-(-period_ns // 8), RESERVE_NS)
 
 
 def period_within_ns(interval_ns: int) -> int:
     """The longest period, to some ns, whose :func:`spacing_ns` is within an interval; 0 or more."""
-    return max(0, interval_ns * 40 // 49 - 2, (interval_ns - RESERVE_NS) * 10 // 11 - 2)
+    return max(0, interval_ns * 8 // 9 - 1, interval_ns - RESERVE_NS)
 
 
 def best_accuracy_ns(delivered: Delivered, limits: PaceLimits) -> int:

@@ -32,7 +32,7 @@ class Pacer:
     """When to send the next request. Pure.
 
     Looking for the reference: every 20 ms for 10 s, then every 100 ms. Its first answer starts a
-    burst of 8, 3 ms apart. Then, once a period (±10 %, so that followers don't fall into step), a
+    burst of 8, 3 ms apart. Then, once a period (less up to 5 %, lest followers fall into step), a
     pair 0.5 ms apart: the first wakes both processes, the second measures. On an idle machine that
     takes the round trip from 250 µs to 40 µs. A pace from :mod:`qot.demand` may do without pairs.
     """
@@ -77,7 +77,7 @@ class Pacer:
             return PAIR_GAP_NS
         if self._found:
             self._second = False
-            return self.pace.period_ns * (900 + random % 201) // 1000
+            return self.pace.period_ns * (1000 - random % 51) // 1000
         self._probes += 1
         return PROBE_NS if self._probes <= _PROBES_QUICK else SLOW_PROBE_NS
 

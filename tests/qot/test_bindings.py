@@ -115,8 +115,8 @@ def test_an_accuracy_that_can_not_be_held_is_refused_with_the_best() -> None:
     bindings.handle(bind(1, accuracy_ns=10_000), 0)
     reject, destroy = bindings.handle(Measured("wall", GOOD), 0)
     assert isinstance(reject, Reject)
-    assert (reject.why, reject.best_ns) == (Refusal.UNMEETABLE, 42_450)
-    assert "42.5us" in reject.message
+    assert (reject.why, reject.best_ns) == (Refusal.UNMEETABLE, 42_250)
+    assert "42.3us" in reject.message
     assert destroy == Destroy("wall")
     (number,) = bound(bindings, bind(2))
     (reject,) = bindings.handle(Update(2, 3, number, accuracy_ns=10_000), 0)

@@ -26,9 +26,9 @@ def test_the_first_answer_starts_a_burst_and_then_pairs_once_a_period() -> None:
     pacer.answered()
     assert [pacer.delay_ns(0) for _ in range(BURST - 1)] == [BURST_GAP_NS] * (BURST - 1)
     pacer.answered()
-    steady = [pacer.delay_ns(random) for random in (0, 0, 0, 100, 0, 200)]
+    steady = [pacer.delay_ns(random) for random in (0, 0, 0, 25, 0, 50)]
     assert steady[0::2] == [PAIR_GAP_NS] * 3
-    assert steady[1::2] == [PERIOD_NS * 9 // 10, PERIOD_NS, PERIOD_NS * 11 // 10]
+    assert steady[1::2] == [PERIOD_NS, PERIOD_NS * 975 // 1000, PERIOD_NS * 95 // 100]
 
 
 def test_a_lost_reference_is_looked_for_again() -> None:

@@ -82,3 +82,22 @@ class Instant:
             self.latest_ns + duration_ns,
             self.status,
         )
+
+
+_new = object.__new__
+_set_estimate, _set_earliest, _set_latest, _set_status = (
+    vars(Instant)[name].__set__ for name in Instant.__slots__
+)
+
+
+def make_instant(estimate_ns: int, earliest_ns: int, latest_ns: int, status: Status) -> Instant:
+    """As ``Instant(...)``, in half the time: for the reading of clocks.
+
+    A frozen dataclass looks up each field by name to fill it; this goes to its slots.
+    """
+    instant = _new(Instant)
+    _set_estimate(instant, estimate_ns)
+    _set_earliest(instant, earliest_ns)
+    _set_latest(instant, latest_ns)
+    _set_status(instant, status)
+    return instant

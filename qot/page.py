@@ -203,6 +203,7 @@ class PageReader:
         self.clock = _clock(page)
         """The node's core clock, which every number on the page refers to."""
         self._words = memoryview(self.mapping).cast("Q")
+        self._now_ns = self.clock.now_ns
         self._kept: tuple[int, ClockParams] | None = None
         self._history: tuple[int, History] | None = None
 
@@ -243,7 +244,10 @@ class PageReader:
 
     def now(self) -> Instant:
         """The present, by this node's core clock. Raises as :meth:`read` does."""
-        return self.read()[1].instant_at(self.clock.now_ns())
+        kept = self._kept
+        if kept is None or kept[0] != self._words[2]:
+            kept = self.read()
+        return kept[1].instant_at(self._now_ns())
 
     def stamp(self) -> tuple[int, int, int, int]:
         """(estimate, earliest, latest, CLOCK_MONOTONIC) of one and the same moment."""

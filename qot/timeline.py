@@ -6,7 +6,7 @@ waits for anybody. Thread-safe.
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +14,7 @@ from types import TracebackType
 from qot.clock import Clock
 from qot.errors import PageForeignError
 from qot.instant import Instant, Status
+from qot.native import available, native_reader
 from qot.page import PageReader
 from qot.page_layout import timeline_id
 from qot.params import ClockParams
@@ -37,7 +38,15 @@ class TimelineReader:
     :class:`qot.page.PageReader`; PageForeignError for the page of another timeline.
     """
 
-    def __init__(self, page_path: Path, timeline: str | None = None) -> None:
+    now: Callable[[], Instant]
+    """The present. Raises as :meth:`qot.page.PageReader.read` does."""
+    stamp: Callable[[], tuple[int, int, int, int]]
+    """(estimate, earliest, latest, CLOCK_MONOTONIC) of one and the same moment, for logs."""
+
+    def __init__(
+        self, page_path: Path, timeline: str | None = None, *, native: bool = True
+    ) -> None:
+        """native: read the present by compiled code, where it was built."""
         self._page = PageReader(page_path)
         self.clock: Clock = self._page.clock
         if timeline is not None and self._page.timeline_id != timeline_id(timeline):
@@ -46,16 +55,12 @@ class TimelineReader:
                 f"{page_path} is the clock page of another timeline than {timeline!r}: give "
                 "the path that this timeline's service writes"
             )
-
-    def now(self) -> Instant:
-        """The present, in about 1.5 µs. Raises as :meth:`qot.page.PageReader.read` does."""
-        return self._page.read()[1].instant_at(self.clock.now_ns())
-
-    def stamp(self) -> tuple[int, int, int, int]:
-        """(estimate, earliest, latest, CLOCK_MONOTONIC) of one and the same moment, for logs."""
-        monotonic_ns = time.monotonic_ns()
-        core_ns = self.clock.from_monotonic_ns(monotonic_ns)
-        return *self._page.read()[1].interval_at(core_ns), monotonic_ns
+        # Attributes and not methods: a call through a method would cost as much as the reading.
+        self.now, self.stamp = self._page.now, self._page.stamp
+        self._native = None
+        if native and available():
+            self._native = native_reader(self._page.mapping, self.now, self.stamp)
+            self.now, self.stamp = self._native.now, self._native.stamp
 
     def stamp_at(self, monotonic_ns: int) -> tuple[int, int, int, int]:
         """As :meth:`stamp`, of any moment of CLOCK_MONOTONIC, by the present parameters."""
@@ -123,6 +128,8 @@ class TimelineReader:
         return None if core_ns is None else self.clock.to_monotonic_ns(core_ns)
 
     def close(self) -> None:
+        if self._native is not None:
+            self._native.close()
         self._page.close()
 
     def __enter__(self) -> TimelineReader:

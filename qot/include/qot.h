@@ -189,7 +189,8 @@ static inline int64_t qot_floor_div_(int64_t a, int64_t b) {
 
 /* ppb * d / 1e9, rounded down; |ppb| <= 1e9. */
 static inline int64_t qot_share_(int64_t ppb, int64_t d) {
-    if (d < (INT64_C(1) << 33) && d > -(INT64_C(1) << 33))
+    const int64_t hour = INT64_C(1) << 42, usual = 1 << 20; /* the product is below 2^63 */
+    if (d < hour && d > -hour && ppb < usual && ppb > -usual)
         return qot_floor_div_(ppb * d, QOT_SECOND);
     int64_t seconds = qot_floor_div_(d, QOT_SECOND);
     return ppb * seconds + qot_floor_div_(ppb * (d - seconds * QOT_SECOND), QOT_SECOND);

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qot.clock import SECOND_NS
-from qot.instant import Status
+from qot.instant import Instant, Status
 from qot.params import STATISTICAL_Z_MILLI, ClockParams
 
 DRIFT = 100_000
@@ -121,3 +121,13 @@ def test_the_usual_confidence_is_99_999_percent() -> None:
         Status.SYNCHRONIZED, 0, 0, 0, 10**6, 10**6, sigma_ns=1000, likely_early_ns=50
     )
     assert params.statistical_at(0) == (-4468, 4418)
+
+
+@given(parameters(), TARGETS, st.booleans(), st.booleans())
+def test_an_instant_is_its_interval_and_its_status(
+    params: ClockParams, age: int, stale: bool, void: bool
+) -> None:
+    core = params.as_of_ns + age
+    params = replace(params, fresh_until_ns=core - stale, void_after_ns=core - void)
+    instant = params.instant_at(core)
+    assert instant == Instant(*params.interval_at(core), params.status_at(core))

@@ -19,6 +19,8 @@ from typing import Any
 import pytest
 
 from qot.clock import Clock, ClockModel, EmulatedClock, MonotonicClock
+from qot.faults.link import both_ways
+from qot.faults.relay import Relay
 from qot.instant import Status
 from qot.page import PageWriter
 from qot.sources.chrony import ChronySettings, ChronySource
@@ -228,6 +230,24 @@ def test_the_page_holds_the_servers_truth(node: Callable[..., Node], slew_ppb: i
     assert made.role.filter.contradictions == 0
     assert made.role.filter.steps == 0
     assert made.reader.status() is Status.SYNCHRONIZED
+
+
+def test_a_delay_on_one_way_only_is_inside_the_bound(
+    network: Network, node: Callable[..., Node]
+) -> None:
+    """No two-way method can see it: the estimate is wrong by half of it, and the bound says so."""
+    round_trip_ns = 8_000_000
+    (port,) = free_ports(1)
+    ways = both_ways(round_trip_ns, asymmetry=1, loss=0.1)
+    with Relay(("127.0.0.1", network.port), *ways) as relay:
+        daemon = network.start(
+            "far", port, "port 0", f"server 127.0.0.1 port {relay.address[1]} iburst {QUICK}"
+        )
+        made = node(address=daemon.address)
+        made.serve_to_status(Status.SYNCHRONIZED)
+        made.audit(150)
+        assert made.reader.now().error_ns >= round_trip_ns // 2
+        assert made.role.filter.contradictions == 0
 
 
 def test_an_emulated_clock_that_is_far_off_is_set_right(node: Callable[..., Node]) -> None:

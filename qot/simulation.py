@@ -185,10 +185,13 @@ class Simulation:
             reference.from_monotonic_ns(self.now_ns),
             lambda: reference.from_monotonic_ns(left_ns),
         )
-        if answer is None:
-            return
+        if answer is not None:
+            self._at(left_ns, partial(self._send_back, answer))
+
+    def _send_back(self, answer: bytes) -> None:
+        """The answer leaves; not before, lest an attacker replays what was not sent yet."""
         for delay, each in self._back.carry(self.backward, answer):
-            self._at(left_ns + delay, partial(self._hear, each))
+            self._at(self.now_ns + delay, partial(self._hear, each))
 
     def _hear(self, answer: bytes) -> None:
         if self._delayed(partial(self._hear, answer)):

@@ -1,22 +1,38 @@
 """What every store does alike."""
 
 import threading
+import uuid
 from contextlib import ExitStack
 
 import pytest
 
 from qot.coordination.sqlite_store import SqliteStore
 from qot.coordination.store import ChangedError, ExistsError
+from qot.coordination.zookeeper_store import ZookeeperStore
+
+DEADLINE_S = 60.0
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "zookeeper"])
 def opened(request, tmp_path):
     """Opens the same store again and again, one at a time, as a restarted coordinator would."""
+    here = "http://here:1"
+    if request.param == "zookeeper":
+        server = request.getfixturevalue("zookeeper_server")
+        root = f"/{uuid.uuid4().hex}"
+
+        def make():
+            return ZookeeperStore(server.address, here, root=root, timeout_s=DEADLINE_S)
+    else:
+
+        def make():
+            return SqliteStore(tmp_path / "contract.sqlite", here)
+
     with ExitStack() as stack:
 
         def open_store():
             stack.close()
-            store = SqliteStore(tmp_path / "contract.sqlite", "http://here:1")
+            store = make()
             stack.callback(store.close)
             return store
 

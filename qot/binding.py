@@ -19,11 +19,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from statistics import NormalDist
 from types import TracebackType
 from typing import Any
 
-from qot import wait
+from qot import statistical, wait
 from qot.alarm import Alarm
 from qot.binding_demand import (
     ClassOnly,
@@ -40,9 +39,6 @@ from qot.errors import BindingError, DemandError, NotBoundError, UnsynchronizedE
 from qot.instant import Instant, Status
 from qot.timeline import WaitMode
 from qot.wait import Wake
-
-CONFIDENCE = 0.99999
-"""What a statistical interval has unless asked otherwise."""
 
 
 class Timeline:
@@ -185,20 +181,20 @@ class Timeline:
         self._check()
         return self._keeper.reader.status()
 
-    def statistical(self, confidence: float = CONFIDENCE) -> StatisticalInterval:
-        """The present as statistics see it: usually tighter than :meth:`now`, never a promise."""
+    def statistical(self, confidence: float = statistical.CONFIDENCE) -> StatisticalInterval:
+        """The present as statistics see it: usually tighter than :meth:`now`, never a promise.
+
+        confidence: 0.95 or more, below 1; DemandError otherwise. See :mod:`qot.statistical`.
+        """
         self._check()
-        if not 0 < confidence < 1:
-            raise DemandError(f"the confidence is {confidence}: give more than 0, less than 1")
         reader = self._keeper.reader
         core_ns = reader.clock.now_ns()
         params = reader.params()
-        estimate, earliest, latest = params.interval_at(core_ns)
-        z_milli = int(NormalDist().inv_cdf((1 + confidence) / 2) * 1000) + 1
-        spread = -(-params.sigma_at(core_ns) * z_milli // 1000)
-        return StatisticalInterval(
-            estimate, max(earliest, estimate - spread), min(latest, estimate + spread), confidence
-        )
+        try:
+            earliest, latest = statistical.interval_at(params, core_ns, confidence)
+        except ValueError as error:
+            raise DemandError(str(error)) from None
+        return StatisticalInterval(params.estimate_at(core_ns), earliest, latest, confidence)
 
     def core_now(self) -> int:
         """The node's core clock, in ns: for stamps that are cheap now and converted later."""

@@ -139,7 +139,8 @@ class ReferenceShare(Share):
             late_ns=self._utc.error_ns + (after_ns - core_ns) + 1,
             early_growth_ppb=self._growth_ppb,
             late_growth_ppb=self._growth_ppb,
-            sigma_ns=self._utc.error_ns,
+            likely_early_ns=self._utc.error_ns,
+            likely_late_ns=self._utc.error_ns,
         )
 
 

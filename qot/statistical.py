@@ -34,7 +34,10 @@ WANDER_PPB = 200
 """How much a rate is taken to wander at least: standard deviation after 1 s, growing as √t."""
 HORIZON_S = 300.0
 """For how long the linear growth must cover the wander, which grows as t^1.5."""
+_WANDER_FIRST_PPB = 1_000
+"""What a rate nobody has watched yet is taken to wander."""
 _WANDER_LOOK_S = 4.0
+_WANDER_MEMORY = 16
 
 
 @lru_cache(maxsize=64)
@@ -109,14 +112,16 @@ class LikelyLimits:
 class Wander:
     """How much the rate changes, learnt from fitted skews some seconds apart.
 
-    Quick to believe that it wanders more, slow to believe that it wanders less.
+    Quick to believe that it wanders more, slow to believe that it wanders less: the statistical
+    interval of a clock that was just started is the hard one, and is tight after some minutes.
     """
 
     def __init__(self) -> None:
         self.clear()
 
     def clear(self) -> None:
-        self._square = 0.0
+        self._square = float(_WANDER_FIRST_PPB**2)
+        self._looks = 1
         self._last: tuple[int, Line] | None = None
 
     def add(self, core_ns: int, line: Line) -> None:
@@ -131,7 +136,8 @@ class Wander:
         change = (line.skew_ppb - before.skew_ppb) ** 2
         noise = line.skew_sigma_ppb**2 + before.skew_sigma_ppb**2
         more = max(0, change - noise) / passed_s - self._square
-        self._square += more / (2 if more > 0 else 16)
+        self._looks = min(self._looks + 1, _WANDER_MEMORY)
+        self._square += more / (2 if more > 0 else self._looks)
         self._last = core_ns, line
 
     @property
@@ -144,12 +150,14 @@ def likely_limits(samples: Sequence[Sample], line: Line, wander_ppb: float) -> L
     """The tightest limits that the exchanges give at the newest one, at CONFIDENCE.
 
     ``line`` is the fit at the newest's t4. Each exchange is carried by the measured skew and
-    widened by its uncertainty: ``σ² = (σ_skew · age)² + wander² · age³ / 3``.
+    widened by its uncertainty: ``σ² = σ_skew² · age² + wander² · (window + age) · age² / 3``; the
+    skew is one of the middle of the window, and has wandered since.
     """
     at_ns = samples[-1].t4_ns
     z = deviations(CONFIDENCE)
-    skew, linear = line.skew_ppb, float(line.skew_sigma_ppb) ** 2
-    cubic = wander_ppb * wander_ppb / 3
+    skew, cubic = line.skew_ppb, wander_ppb * wander_ppb / 3
+    window_s = (at_ns - samples[0].t1_ns) / SECOND_NS
+    linear = float(line.skew_sigma_ppb) ** 2 + cubic * window_s
     highest = lowest = 0.0
     upper = lower = float("inf")
     upper_sigma = lower_sigma = 0.0

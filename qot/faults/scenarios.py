@@ -59,6 +59,22 @@ def wander(stage: Stage) -> None:
     _nothing_contradicts(stage)
 
 
+def _rare(period_ns: int, wander_ppb: int) -> Callable[[Stage], None]:
+    """As a loose demand does it, with all of the delay on one way: the worst for statistics."""
+
+    def play(stage: Stage) -> None:
+        stage.set(
+            _clock("reference", stage, wander_ppb),
+            _clock("follower", stage, wander_ppb),
+            both_ways(ROUND_TRIP_NS, 1.0, jitter_ns=2 * US),
+            period_ns=period_ns,
+        )
+        stage.play(60)
+        _nothing_contradicts(stage)
+
+    return play
+
+
 def frequency_jump(stage: Stage) -> None:
     jumps = [
         Rate(stage.minutes_ns(10 + 10 * number), 80_000 if number % 2 == 0 else -80_000)
@@ -231,6 +247,8 @@ def _table() -> list[Scenario]:
     return [
         Scenario("quiet link", "80 µs there and back, clocks that hardly wander", quiet),
         Scenario("wander", "rates walk all over their stated ±50 ppm", wander),
+        Scenario("wander, asked each 1 s", "and all delay on one way", _rare(SECOND_NS, 50_000)),
+        Scenario("asked each 5 s", "all delay on one way", _rare(5 * SECOND_NS, 1_000)),
         Scenario("frequency jump", "the reference's rate jumps by 80 ppm", frequency_jump),
         Scenario("frequency ramp", "it moves by 80 ppm, 1 ppm/s up, slower down", frequency_ramp),
         *steps,

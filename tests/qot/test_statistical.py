@@ -112,23 +112,29 @@ def test_an_uncertain_skew_makes_old_exchanges_worth_less() -> None:
     assert unsure.highest_ns - unsure.lowest_ns > 99_000
 
 
-def test_wander_is_learnt_quickly_and_forgotten_slowly() -> None:
-    wander = Wander()
-    assert wander.ppb == WANDER_PPB
-    skews = [0, 0, 40_000, 0, 0, 0]
+def look(wander: Wander, skews: list[int], sigma_ppb: int = 1_000) -> list[float]:
+    """What it says after each fitted skew, 5 s apart."""
     seen = []
     for number, skew in enumerate(skews):
-        wander.add(number * 5 * SECOND_NS, Line(0, skew, 1, 1_000))
+        wander.add(number * 5 * SECOND_NS, Line(0, skew, 1, sigma_ppb))
         seen.append(wander.ppb)
-    assert seen[1] == WANDER_PPB
-    assert seen[2] > 20_000
-    assert seen[5] > seen[3] / 2
+    return seen
+
+
+def test_wander_is_learnt_quickly_and_forgotten_slowly() -> None:
+    first = Wander().ppb
+    seen = look(Wander(), [0] * 100 + [40_000] * 4 + [40_000] * 400)
+    assert first > 10 * WANDER_PPB
+    assert seen[99] < first / 4
+    assert seen[100] > 20_000
+    assert seen[103] > seen[100] / 2
+    assert seen[-1] == WANDER_PPB
+    wander = Wander()
+    look(wander, [0, 90_000])
     wander.clear()
-    assert wander.ppb == WANDER_PPB
+    assert wander.ppb == first
 
 
 def test_skews_that_differ_by_noise_alone_are_no_wander() -> None:
-    wander = Wander()
-    for number in range(10):
-        wander.add(number * 5 * SECOND_NS, Line(0, 900 * (number % 2), 1, 1_000))
-    assert wander.ppb == WANDER_PPB
+    noisy = look(Wander(), [900 * (number % 2) for number in range(300)])
+    assert noisy[-1] == WANDER_PPB

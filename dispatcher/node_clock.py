@@ -21,10 +21,15 @@ _LOOK_AGAIN_S = 0.005
 
 
 class NodeClock:
-    """Reads the run's timeline on this node. Restarts the time service if it dies."""
+    """Reads the run's timeline on this node. Restarts the time service if it dies.
+
+    The service lets programs on this node bind at ``socket_path``, beside the page by default.
+    """
 
     def __init__(self, config: ServiceConfig) -> None:
-        self._config = config
+        page = Path(config.page_path).resolve()
+        self.socket_path = config.socket_path or str(page.with_name("time.sock"))
+        self._config = replace(config, socket_path=self.socket_path)
         self._service: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._reference: tuple[str, int] | None = config.reference

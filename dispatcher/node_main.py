@@ -25,6 +25,7 @@ from dispatcher.node_config import NodeConfig
 from dispatcher.node_control import NodeControl
 from jupiter.errors import JupiterError
 from jupiter.events import NodeStarted
+from qot.binding_link import SOCKET_VARIABLE
 from qot.realtime import die_with_parent
 from qot.service_config import ServiceConfig
 from transport.connection import Connection
@@ -71,6 +72,7 @@ async def run_node(config: NodeConfig) -> int:
     clock = NodeClock(ServiceConfig.from_json(config.time))
     try:
         await clock.start()
+        os.environ[SOCKET_VARIABLE] = clock.socket_path  # for Timeline.bind in this node's tasks
     except JupiterError as error:
         _say({"ready": False, "seen": str(error), "fix": "see the node's log"})
         return 1

@@ -33,6 +33,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--zookeeper", metavar="HOSTS", help="host:port,… (127.0.0.1:2181)")
     parser.add_argument("--nats", metavar="URL", help="publish changes there (nowhere)")
     parser.add_argument("--key-file", type=Path, help="file with the key that writers present")
+    parser.add_argument(
+        "--plain-http",
+        action="store_true",
+        default=None,
+        help="listen on other addresses than this machine's own, without encryption",
+    )
     return parser
 
 

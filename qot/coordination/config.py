@@ -6,6 +6,7 @@ Options win over the file. The key is never an option: a command line is there f
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
@@ -48,6 +49,8 @@ class Config(BaseModel):
 
     advertise: where others reach this coordinator, if that is not http://host:port. zookeeper:
     ``host:port,host:port``. nats: ``nats://host:port``; None: changes are published nowhere.
+    plain_http: listen on other addresses than this machine's own although keys and answers travel
+    unencrypted.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -60,6 +63,7 @@ class Config(BaseModel):
     zookeeper: str = "127.0.0.1:2181"
     nats: str | None = None
     key_file: Path | None = None
+    plain_http: bool = False
     lease: Duration = DEFAULT_TERMS.lease_ns
     silence: Duration = DEFAULT_TERMS.silence_ns
     session: Duration = DEFAULT_SESSION_NS
@@ -71,6 +75,15 @@ class Config(BaseModel):
             raise ValueError("lease must be shorter than silence, what followers wait")
         return self
 
+    @model_validator(mode="after")
+    def _key_stays_secret(self) -> Self:
+        if not self.plain_http and not _is_loopback(self.host):
+            raise ValueError(
+                f"on {self.host} the key would travel unencrypted: listen on 127.0.0.1 behind a "
+                "proxy that speaks https, or set plain_http if the network itself is private"
+            )
+        return self
+
     @property
     def limits(self) -> Limits:
         terms = Terms(self.lease, self.silence, DEFAULT_TERMS.handover_ns)
@@ -80,6 +93,12 @@ class Config(BaseModel):
 def read_config(file: Path | None, options: Mapping[str, object]) -> Config:
     """The settings of a file, and options over them (None: not given). Raises InputError."""
     given = {name: value for name, value in options.items() if value is not None}
+    if "@" in str(given.get("nats", "")):
+        raise InputError(
+            "--nats holds a user or a password, which everyone on this machine could read",
+            "write nats = ... in the --config file",
+            field="nats",
+        )
     settings = {} if file is None else _read_toml(file)
     for name in settings:
         if name not in Config.model_fields:
@@ -103,6 +122,13 @@ def read_config(file: Path | None, options: Mapping[str, object]) -> Config:
             file=None if field in given else file,
             field=field,
         ) from None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _read_toml(file: Path) -> dict[str, object]:

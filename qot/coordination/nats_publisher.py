@@ -11,7 +11,7 @@ from typing import Any
 
 import nats
 from nats.aio.client import Client
-from nats.errors import Error, NoServersError
+from nats.errors import Error
 
 from qot.coordination.errors import UnavailableError
 
@@ -40,9 +40,9 @@ class NatsPublisher:
         except (OSError, TimeoutError, Error) as error:
             self._end_thread()
             raise UnavailableError(
-                f"no NATS server at {url}: {error or type(error).__name__}; start it, or give its "
-                "address (nats://host:4222)"
-            ) from error
+                f"no NATS server at {_shown(url)}: {error or type(error).__name__}; start it, or "
+                "give its address (nats://host:4222)"
+            ) from None
 
     @property
     def lost(self) -> int:
@@ -75,18 +75,17 @@ class NatsPublisher:
         async def failed(error: Exception) -> None:
             _LOG.warning("NATS: %s", error or type(error).__name__)
 
+        connecting = nats.connect(
+            url,
+            name="qot.coordination",
+            max_reconnect_attempts=-1,
+            error_cb=failed,
+            drain_timeout=max(1, round(self._timeout_s)),
+        )
         try:
-            return await nats.connect(
-                url,
-                name="qot.coordination",
-                connect_timeout=max(1, round(self._timeout_s)),
-                allow_reconnect=True,
-                max_reconnect_attempts=-1,
-                error_cb=failed,
-                drain_timeout=max(1, round(self._timeout_s)),
-            )
-        except NoServersError:
-            raise OSError("nobody answers there") from None
+            return await asyncio.wait_for(connecting, self._timeout_s)
+        except TimeoutError:  # it would try for ever
+            raise OSError(f"nobody answers within {self._timeout_s:g} s") from None
 
     async def _publish(self, subject: str, data: bytes) -> None:
         try:
@@ -112,6 +111,12 @@ class NatsPublisher:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+def _shown(url: str) -> str:
+    """Without user and password."""
+    scheme, mark, rest = url.rpartition("://")
+    return scheme + mark + rest.rpartition("@")[2]
 
 
 async def _cancel_others() -> None:

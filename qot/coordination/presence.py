@@ -60,9 +60,10 @@ class Presence:
                 retry_ns=self._session_ns - (self._clock_ns() - known.heard_ns),
                 field="name",
             )
-        if known is not None and self._records[record.name] == record:
+        if known is not None:
             self._members.hear(record.name, record.session, None, self._clock_ns())
-            return
+            if self._records[record.name] == record:
+                return
         self._store.delete(self._path(record.name))  # of a session that lapsed, or its old demand
         self._store.create(self._path(record.name), record.to_json(), fleeting=True)
         self._records[record.name] = record

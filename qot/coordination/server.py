@@ -79,11 +79,15 @@ def _ticking(coordinator: Coordinator, period_s: float) -> Iterator[None]:
     over = threading.Event()
 
     def tick() -> None:
+        said = ""
         while not over.wait(period_s):
             try:
                 coordinator.tick()
+                said = ""
             except CoordinationError as error:
-                _LOG.warning("tick: %s", error)
+                if str(error) != said:  # once, not as long as it lasts
+                    said = str(error)
+                    _LOG.warning("looking after timelines: %s", said)
 
     thread = threading.Thread(target=tick, name="tick", daemon=True)
     thread.start()

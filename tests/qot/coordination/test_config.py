@@ -47,6 +47,26 @@ def test_mistakes_are_named_with_the_file(tmp_path, text, words):
     assert caught.value.file == str(file)
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "10.0.0.5", "::", "node1"])
+def test_the_key_leaves_this_machine_on_an_operators_word_only(host):
+    with pytest.raises(InputError, match="the key would travel unencrypted"):
+        read_config(None, {"host": host})
+    assert read_config(None, {"host": host, "plain_http": True}).host == host
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.5", "::1", "localhost"])
+def test_this_machine_is_private(host):
+    assert read_config(None, {"host": host}).host == host
+
+
+def test_no_password_on_the_command_line(tmp_path):
+    url = "nats://me:secret@host:4222"
+    with pytest.raises(InputError, match="which everyone on this machine could read") as caught:
+        read_config(None, {"nats": url})
+    assert "secret" not in str(caught.value)
+    assert read_config(written(tmp_path, f'nats = "{url}"'), {}).nats == url
+
+
 def test_a_mistake_in_an_option_is_not_the_files():
     with pytest.raises(InputError) as caught:
         read_config(None, {"port": -1})

@@ -95,6 +95,13 @@ def test_joining_twice_is_joining_once(wall):
     assert wall.qot("wall").accuracy == 700_000
 
 
+def test_joining_again_with_another_demand_renews_the_session(wall, clock):
+    clock.now_ns += DEFAULT_SESSION_NS - 1
+    wall.join("wall", NewNode(name="a", session="sa", accuracy=700_000))
+    clock.now_ns += DEFAULT_SESSION_NS - 1
+    assert [node.name for node in wall.nodes("wall").nodes] == ["a"]
+
+
 def test_a_session_is_made_for_who_brings_none(wall):
     member = wall.join("wall", NewNode(name="c"))
     assert wall.heartbeat("wall", "c", NodeChange(session=member.session)).node.name == "c"

@@ -106,7 +106,9 @@ static int look(Reader *self, qot_instant *now, int64_t *monotonic_ns) {
 static PyObject *take_instant(Reader *self) {
     if (self->last != NULL && Py_REFCNT(self->last) == 1) return Py_NewRef(self->last);
     PyObject *fresh = self->instant->tp_alloc(self->instant, 0);
-    if (fresh != NULL) Py_XSETREF(self->last, Py_NewRef(fresh));
+    if (fresh == NULL) return NULL;
+    PyObject_GC_UnTrack(fresh); /* three integers and a string make no cycle */
+    Py_XSETREF(self->last, Py_NewRef(fresh));
     return fresh;
 }
 

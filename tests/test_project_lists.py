@@ -78,6 +78,6 @@ def test_every_data_file_of_a_package_is_in_the_distribution(floor):
     left_out = {
         path
         for path in folder.rglob("*")
-        if path.is_file() and path.suffix not in {".py", ".pyc"} and path not in listed
+        if path.is_file() and path.suffix not in {".py", ".pyc", ".so"} and path not in listed
     }
     assert left_out == set()

@@ -14,6 +14,11 @@ leans towards the fit so as to meet it after ``slew_ns``. The rate never leaves 
 An exchange that contradicts the others proves that a clock stepped or that one breaks its stated
 drift limit. A small contradiction is taken for the latter, and then the limit in use is doubled for
 good: the excess would hide in the delays again and again, and the promise be broken in between.
+
+Where references are elected (:mod:`qot.coordination`), the reference that is known may have been
+replaced by one whose clock is off by up to ``handover_ns``. Who has heard nothing for long widens by
+that; and what was known under the old epoch goes on, widened, under the new one. So the bound is
+continuous over a change of the reference, and the estimate does not jump.
 """
 
 from __future__ import annotations
@@ -21,6 +26,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qot.clock import SECOND_NS
+from qot.coordination.terms import Terms, possible_handovers, widened_by
 from qot.hard_bound import READ_GRANULARITY_NS, HardBound, Sample
 from qot.instant import Status
 from qot.offset_fit import OffsetFit
@@ -79,7 +85,10 @@ class ClockFilter:
         self._step_marker = 0
         self._params: ClockParams | None = None
         self._epoch = 0
+        self._heard_ns = 0
         self._likely: LikelyLimits | None = None
+        self.terms: Terms | None = None
+        """Of the election, where references are elected."""
         self._wander = Wander()
         self._drifting = False
         self.drift_ppb = config.drift_ppb
@@ -91,12 +100,42 @@ class ClockFilter:
         """Take in what happened; ``now_ns`` is the local core time, not before any stamp of it."""
         if isinstance(event, Sample) and event.epoch >= self._epoch:
             if event.epoch > self._epoch:
-                self._restart()
-                self._epoch = event.epoch
-                self._quarantine = 0
+                self._follow(event.epoch)
+            self.still_held(event.t1_ns)
             self._take(event)
         self._params = self._publish(now_ns)
         return self._params
+
+    @property
+    def epoch(self) -> int:
+        """Of the reference whose exchanges are taken in; 0 before the first."""
+        return self._epoch
+
+    def still_held(self, core_ns: int) -> None:
+        """Until this core time the reference was certainly not replaced."""
+        self._heard_ns = max(self._heard_ns, core_ns)
+
+    def bound_at(self, core_ns: int) -> int | None:
+        """The hard bound in ns against the reference that is known, had it not been replaced.
+
+        None when nothing is promised. ``core_ns`` must not be before the newest stamp taken in.
+        """
+        limits = None if self._quarantine or self._params is None else self._bound.at(core_ns)
+        if limits is None or self._params is None:
+            return None
+        offset_ns = self._params.estimate_at(core_ns) - core_ns
+        return max(offset_ns - limits[0], limits[1] - offset_ns) + _ROUNDING_NS
+
+    def _follow(self, epoch: int) -> None:
+        """The timeline is another reference's clock from now on."""
+        missed, self._epoch = epoch - self._epoch, epoch
+        if self.terms is None or missed == epoch or self._quarantine:
+            self._restart()
+            self._quarantine = 0
+            return
+        self._bound.widen(missed * self.terms.handover_ns)
+        self._fit.clear()
+        self._wander.clear()
 
     def _take(self, sample: Sample) -> None:
         if not self._bound.add(sample):
@@ -107,7 +146,7 @@ class ClockFilter:
             self._serve(sample)
         self._fit.add(sample)
         self._settling = max(0, self._settling - 1)
-        self._newest = HardBound(self.drift_ppb, self.config.granularity_ns)
+        self._newest = self._empty_bound()
         self._newest.add(sample)
         self._newest_at_ns = sample.t4_ns
         line = self._fit.at(sample.t4_ns)
@@ -120,7 +159,7 @@ class ClockFilter:
         self.contradictions += 1
         since_ns = max(sample.t4_ns - self._newest_at_ns, self.config.period_ns)
         small = self._bound.gap_ns * SECOND_NS < self.config.step_ppb * since_ns
-        self._drifting = small and HardBound(self.drift_ppb).add(sample)
+        self._drifting = small and self._empty_bound().add(sample)
         self._restart()
         if self._drifting:
             self._widen()
@@ -147,10 +186,13 @@ class ClockFilter:
     def _widen(self) -> None:
         """Double the drift limit in use. The limits kept so far were made with the old one."""
         self.drift_ppb = min(2 * self.drift_ppb, _MOST_DRIFT_PPB)
-        self._bound = HardBound(self.drift_ppb, self.config.granularity_ns)
+        self._bound = self._empty_bound()
         for sample in list(self._fit.samples):
             self._bound.add(sample)
         self._fit.drift_ppb = self.drift_ppb
+
+    def _empty_bound(self) -> HardBound:
+        return HardBound(self.drift_ppb, self.config.granularity_ns)
 
     def _put_in_quarantine(self, now_ns: int) -> None:
         """Promise nothing for a while; for longer, if that did not help lately."""
@@ -188,6 +230,7 @@ class ClockFilter:
                 step_marker=self._step_marker,
             )
         lowest, highest = limits
+        widening = self._widening_ns(now_ns)
         wanted = max(lowest, min(highest, line.offset_ns))
         offset, rate = self._lean(now_ns, wanted, line.skew_ppb, lowest, highest)
         likely = self._likely.bound_at(now_ns, offset, rate, line.skew_ppb)
@@ -196,16 +239,16 @@ class ClockFilter:
             as_of_ns=now_ns,
             timeline_ns=now_ns + offset,
             rate_ppb=rate,
-            early_ns=offset - lowest,
-            late_ns=highest - offset + _ROUNDING_NS,
+            early_ns=offset - lowest + widening,
+            late_ns=highest - offset + widening + _ROUNDING_NS,
             early_growth_ppb=self.drift_ppb + rate,
             late_growth_ppb=self.drift_ppb - rate,
             sigma_ns=likely.sigma_ns,
             sigma_growth_ppb=likely.sigma_growth_ppb,
-            likely_early_ns=likely.likely_early_ns,
-            likely_late_ns=likely.likely_late_ns,
+            likely_early_ns=likely.likely_early_ns + widening,
+            likely_late_ns=likely.likely_late_ns + widening,
             fresh_until_ns=self._fresh_until_ns,
-            void_after_ns=self._void_after_ns,
+            void_after_ns=min(self._void_after_ns, self._next_handover_ns(now_ns)),
             epoch=self._epoch,
             step_marker=self._step_marker,
         )
@@ -233,6 +276,18 @@ class ClockFilter:
         if self._quarantine:
             return Status.DISRUPTED
         return Status.HOLDOVER if now_ns > self._fresh_until_ns else Status.SYNCHRONIZED
+
+    def _widening_ns(self, now_ns: int) -> int:
+        """For the references that may have come since the known one was last heard of."""
+        return 0 if self.terms is None else widened_by(now_ns - self._heard_ns, self.terms)
+
+    def _next_handover_ns(self, now_ns: int) -> int:
+        """When the widening grows next: what nobody renews until then promises nothing."""
+        if self.terms is None:
+            return self._void_after_ns
+        terms = self.terms
+        steps = possible_handovers(now_ns - self._heard_ns, terms)
+        return self._heard_ns + terms.silence_ns + steps * terms.vacancy_ns - 1
 
     @property
     def _fresh_until_ns(self) -> int:

@@ -27,18 +27,19 @@ _FIELDS: dict[str, dict[str, type]] = {
 }
 _OPTIONAL: dict[str, dict[str, type]] = {"update": {"accuracy_ns": int, "resolution_ns": int}}
 _LONGEST_APP = 256
+_FARTHEST_NS = 1 << 62
 
 
 def parse_request(client: int, line: bytes) -> Request | Reject:
     """The event that a client's line stands for, or why it can't be one."""
     try:
         data = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return _wrong(client, 0, f"a request is not JSON: {error}")
     if not isinstance(data, dict) or not _is_int(data.get("id")):
         return _wrong(client, 0, 'a request is an object with a number "id"')
     request, op = data["id"], data.get("op")
-    if op not in _FIELDS:
+    if not isinstance(op, str) or op not in _FIELDS:
         known = ", ".join(_FIELDS)
         return _wrong(client, request, f"unknown op {str(op)[:40]!r}: use one of {known}")
     optional = _OPTIONAL.get(op, {})
@@ -48,6 +49,8 @@ def parse_request(client: int, line: bytes) -> Request | Reject:
         if not isinstance(data.get(name), kind) or isinstance(data[name], bool):
             seen = str(data.get(name))[:80]
             return _wrong(client, request, f"{name} of {op} is {seen!r}: give a {kind.__name__}")
+        if kind is int and abs(data[name]) > _FARTHEST_NS:
+            return _wrong(client, request, f"{name} of {op} is beyond 2^62")
     return _make(client, request, op, data)
 
 

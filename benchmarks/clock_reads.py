@@ -1,6 +1,6 @@
 """What it costs to read the time with its bounds, from Python and from C.
 
-    python benchmarks/clock_reads.py [--rounds 300]
+    python benchmarks/clock_reads.py [--rounds 1000]
 
 All are read in turn, in one run, and the best round counts: ``time.monotonic_ns()``, the native
 reader's ``now()`` (thrown away, as after a comparison, and kept in a list beside a list of plain
@@ -28,7 +28,7 @@ from qot.page import PageWriter
 from qot.params import ClockParams
 from qot.timeline import TimelineReader
 
-CALLS = 2000
+CALLS = 500
 
 
 def renew(writer: PageWriter, core_ns: int) -> None:
@@ -91,7 +91,7 @@ def measure(path: Path, model: ClockModel | None, rounds: int, native: bool) -> 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=300)
+    parser.add_argument("--rounds", type=int, default=1000)
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

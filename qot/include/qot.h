@@ -54,6 +54,10 @@ typedef _Atomic uint64_t qot_word;
 #define QOT_FENCE_ACQUIRE() atomic_thread_fence(memory_order_acquire)
 #endif
 
+#if ATOMIC_LLONG_LOCK_FREE != 2
+#error "this processor can't read 64 bits at once"
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif

@@ -6,6 +6,7 @@ import ctypes
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -126,9 +127,10 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     """``build(source, *options)`` compiles strictly, as C11 or C++14; gives what was made."""
     folder = tmp_path_factory.mktemp("built")
 
+    @cache
     def run(source: Path, *options: str) -> Path:
         language = ("c++", "-std=c++14") if source.suffix == ".cpp" else ("cc", "-std=c11")
-        made = folder / f"{source.stem}{source.suffix}{len(list(folder.iterdir()))}"
+        made = folder / f"{source.name}{len(list(folder.iterdir()))}"
         command = [require(language[0]), language[1], *STRICT, *options, str(source), "-o"]
         done = subprocess.run([*command, str(made)], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr

@@ -228,10 +228,17 @@ class Member:
         self._hear(view.reference)
         return view
 
-    def claim(self, bound_ns: int | None = None, address: str = "") -> schemas.ReferenceView:
-        """Ask for the seat. The bound must still be at most ``handover_ns`` when it is granted;
-        if it has grown past it meanwhile, release the seat before serving."""
-        return self._seat({"bound_ns": bound_ns, "address": address})
+    def claim(
+        self, bound_ns: int | None = None, address: str = "", bound_epoch: int | None = None
+    ) -> schemas.ReferenceView:
+        """Ask for the seat.
+
+        bound_epoch: the epoch of the exchanges that the bound comes from; a bound about an older
+        reference's time says nothing about the last one's, and is refused. The bound must still
+        be at most ``handover_ns`` when the seat is granted; if it has grown past it meanwhile,
+        release the seat before serving.
+        """
+        return self._seat({"bound_ns": bound_ns, "address": address, "bound_epoch": bound_epoch})
 
     def renew(self) -> schemas.ReferenceView:
         """Go on as the reference. Raises RefusedError (FENCED): stop serving at once."""

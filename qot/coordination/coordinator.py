@@ -195,7 +195,13 @@ class Coordinator:
             if request.epoch is not None:
                 self._seats.ask(timeline, Renew(request.node, request.session, request.epoch))
                 return self._seats.view(timeline)
-            claim = Claim(request.node, request.session, request.bound_ns, request.address)
+            claim = Claim(
+                request.node,
+                request.session,
+                request.bound_ns,
+                request.address,
+                request.bound_epoch,
+            )
             self._seats.ask(timeline, claim)
             return self._tell_reference(timeline, "granted", request.node)
 

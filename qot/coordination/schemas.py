@@ -97,6 +97,10 @@ class ReferenceRequest(Request):
     session: SessionId
     epoch: Epoch | None = None
     bound_ns: Annotated[Bound | None, Field(description="Needed but for the first epoch.")] = None
+    bound_epoch: Annotated[
+        Epoch | None,
+        Field(description="Whose time the bound is about: refused unless the last reference's."),
+    ] = None
     address: Annotated[
         str, Field(max_length=256, description="Where followers reach it.", examples=["h:4242"])
     ] = ""

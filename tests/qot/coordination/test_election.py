@@ -132,6 +132,13 @@ def test_whoever_may_be_outside_is_no_candidate(held, bound_ns):
     assert reason(held.ask(Claim("b", "sb", bound_ns), VACANCY_NS)) is Reason.TOO_WIDE
 
 
+def test_who_has_not_followed_the_last_reference_cannot_carry_its_time_on(held):
+    held.ask(Claim("b", "sb", 1, bound_epoch=1), VACANCY_NS)
+    free_ns = 2 * VACANCY_NS
+    assert reason(held.ask(Claim("c", "sc", 1, bound_epoch=1), free_ns)) is Reason.TOO_WIDE
+    assert held.ask(Claim("d", "sd", 9, bound_epoch=2), free_ns).seat.node == "d"
+
+
 def test_a_claim_that_became_too_wide_stands_in_nobodys_way(held):
     held.ask(Claim("b", "sb", 400), VACANCY_NS - 1)
     held.ask(Tighten(300), VACANCY_NS - 1)

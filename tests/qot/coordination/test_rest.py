@@ -71,6 +71,8 @@ def test_reference(wall):
     assert (status, refusal["code"]) == (409, "held")
     assert 0 < refusal["retry_ns"] <= 1_800_180_200
     assert wall("POST", path, {"node": "b", "session": "sb", "epoch": 1})[1]["code"] == "fenced"
+    stale = {"node": "b", "session": "sb", "bound_ns": 5, "bound_epoch": 0}
+    assert wall("POST", path, stale)[1]["code"] == "too_wide"
     assert wall("DELETE", f"{path}?node=a&session=sa&epoch=1")[1]["state"] == "silent"
     assert wall("POST", path, {"node": "a", "session": "sa", "epoch": 1})[1]["code"] == "fenced"
 

@@ -53,6 +53,22 @@ def test_what_is_certain_has_passed_on_every_clock_that_keeps_its_limit(duration
     assert true_num * (10**9 + other_rate) >= duration_ns * 10**9 * true_den
 
 
+@given(
+    gaps_ns=st.lists(st.integers(0, 3_000), max_size=6),
+    shifts=st.lists(st.integers(-50, 50), min_size=6, max_size=6),
+    own_ns=st.integers(-20, 20),
+    later_ns=st.integers(0, 5_000),
+)
+def test_the_truth_is_inside_whoever_took_over_and_however_often(gaps_ns, shifts, own_ns, later_ns):
+    """A follower with a bound of 20, deaf since 0; each new reference is off by up to handover."""
+    truth_ns, now_ns = own_ns, TERMS.silence_ns
+    for gap_ns, shift_ns in zip(gaps_ns, shifts, strict=False):
+        truth_ns += shift_ns
+        assert abs(truth_ns) <= 20 + widened_by(now_ns, TERMS)
+        assert abs(truth_ns) <= 20 + widened_by(now_ns + later_ns, TERMS)
+        now_ns += TERMS.vacancy_ns + gap_ns
+
+
 def test_handover_is_half_of_the_tightest_demand():
     assert handover_for([1_000_000, 700_000]) == 350_000
     assert handover_for([]) == 500_000_000 == DEFAULT_TERMS.handover_ns

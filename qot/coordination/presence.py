@@ -57,7 +57,7 @@ class Presence:
                 Reason.EXISTS,
                 f"{record.name} is on timeline {self._timeline} already, in another process",
                 "stop that one and wait until its session has lapsed, or use another name",
-                retry_ns=self._session_ns - (self._clock_ns() - known.heard_ns),
+                retry_ns=max(0, self._session_ns - (self._clock_ns() - known.heard_ns)),
                 field="name",
             )
         if known is not None:

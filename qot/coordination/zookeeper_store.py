@@ -106,14 +106,14 @@ class ZookeeperStore(Store):
             if self._place not in names:
                 self._place = self._take_place()
                 names = self._names("/coordinators")
-            first = names[0] if names else ""
-            if first == self._place:
-                return Leader(self._address, is_self=True)
+            first = self._at(f"/coordinators/{names[0]}" if names else "/coordinators")
             try:
-                data, _ = self._wait(self._client.get_async(self._at(f"/coordinators/{first}")))
+                data, stat = self._wait(self._client.get_async(first))
             except NoNodeError:
                 return Leader("", is_self=False)  # it has just gone; the next call knows better
-            return Leader(data.decode(), is_self=False)
+            # By session, not by name: a place whose making was not answered in time is ours too.
+            ours = stat.ephemeralOwner == self._client.client_id[0]
+            return Leader(data.decode(), is_self=ours)
 
     def close(self) -> None:
         """Ends the session at once, and with it all that is ephemeral: the next one leads."""

@@ -48,6 +48,13 @@ def test_a_coordinator_that_lost_its_session_goes_to_the_end_of_the_line(stores,
     assert second.leader().is_self
 
 
+def test_a_place_that_was_made_without_an_answer_is_its_coordinators(stores):
+    store = stores("http://one")
+    store._take_place()
+    assert store.leader().is_self
+    assert len(store.children("/coordinators")) == 2
+
+
 def test_fleeting_documents_end_with_their_coordinator(stores, wait):
     first, second = stores("http://one"), stores("http://two")
     first.create("/timelines/wall", b"1")

@@ -6,8 +6,8 @@ Each round measures, one after the other and at 1 ms: ``wait_until`` in a thread
 ``prepare_thread`` prepared, cyclictest as it is (a normal process has 50 µs of timer slack), and
 cyclictest that inherits our 1 ns of it. Then the same with SCHED_FIFO, if it is granted. "ours" is
 stamped where the sleep has ended, as cyclictest does; "ours_returned" when the caller has it. All
-figures are medians over the rounds of each round's p50 and p99, so that a burst of other load hits all
-three alike. Ratios are ours over cyclictest's; the bar is 1.5 at p50 and p99.
+figures are medians over the rounds of each round's p50 and p99, so that a burst of other load hits
+all three alike. Ratios are ours over cyclictest's; the bar is 1.5 at p50 and p99.
 
 Needs ``cyclictest`` (Debian: rt-tests); without it our own figures are printed, and why the ratios
 are not. Prints one JSON line. Quiet machine: run it with nothing else going on.
@@ -162,6 +162,8 @@ def main() -> int:
                 end_ns = monotonic_ns() + _START_S * 10**9
                 while reader.status() is not Status.SYNCHRONIZED and monotonic_ns() < end_ns:
                     pass
+                if reader.status() is not Status.SYNCHRONIZED:
+                    raise SystemExit(f"the time service gave no time within {_START_S} s")
                 figures: dict[str, object] = {"bar": BAR}
                 for policy, fifo in (("other", 0), ("fifo", FIFO_PRIORITY)):
                     figures[policy] = measure(reader, arguments.wakes, arguments.rounds, fifo)

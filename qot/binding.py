@@ -31,6 +31,7 @@ from qot.binding_demand import (
     Violation,
     already_bound,
     duration_ns,
+    wait_mode,
 )
 from qot.binding_keeper import Keeper
 from qot.binding_link import report, socket_path
@@ -215,7 +216,7 @@ class Timeline:
         Raises UnsynchronizedError while no moment stands for it.
         """
         self._check()
-        core_ns = self._keeper.reader.to_core(timeline_ns, _mode(mode))
+        core_ns = self._keeper.reader.to_core(timeline_ns, wait_mode(mode))
         if core_ns is None:
             raise UnsynchronizedError(
                 f"timeline {self.name!r} is not synchronised on this node yet: wait until its "
@@ -237,7 +238,9 @@ class Timeline:
         self._check()
         target_ns = target.estimate_ns if isinstance(target, Instant) else target
         reader = self._keeper.reader
-        return self._woken(wait.wait_until(reader, target_ns, _mode(mode), self._left, spin=spin))
+        return self._woken(
+            wait.wait_until(reader, target_ns, wait_mode(mode), self._left, spin=spin)
+        )
 
     def sleep(self, duration: Duration, *, spin: bool = False) -> Wake:
         """Block for so long of the timeline's time. Raises as :meth:`wait_until`."""
@@ -263,7 +266,7 @@ class Timeline:
             self._keeper.reader,
             duration_ns(period, "the period", least_ns=1),
             duration_ns(offset, "the offset"),
-            _mode(mode),
+            wait_mode(mode),
         )
         return self._beats(rhythm, spin)
 
@@ -288,7 +291,7 @@ class Timeline:
             start_ns = self.now().estimate_ns + (period_ns or 0)
         else:
             start_ns = start.estimate_ns if isinstance(start, Instant) else start
-        return Timer(self._alarmed(), callback, start_ns, period_ns, count, _mode(mode))
+        return Timer(self._alarmed(), callback, start_ns, period_ns, count, wait_mode(mode))
 
     def _beats(self, rhythm: wait.Period, spin: bool) -> Iterator[Beat]:
         before = 0
@@ -320,11 +323,3 @@ class Timeline:
 
     def _not_bound(self) -> BindingError:
         return NotBoundError(f"{self!r} is not bound any more: make a new one with Timeline.bind")
-
-
-def _mode(mode: WaitMode | str) -> WaitMode:
-    try:
-        return WaitMode(mode)
-    except ValueError:
-        known = ", ".join(repr(str(each)) for each in WaitMode)
-        raise DemandError(f"the mode is {mode!r}: use one of {known}") from None

@@ -9,6 +9,7 @@ from typing import Any
 from jupiter.units import parse_duration_ns
 from qot.errors import AlreadyBoundError, DemandError
 from qot.instant import Instant
+from qot.timeline import WaitMode
 
 Duration = str | int
 """``"250us"``, or ns as an int."""
@@ -65,6 +66,15 @@ def already_bound(binding: object) -> AlreadyBoundError:
         f"{binding!r} is bound already: use its set_accuracy and set_resolution, or Timeline.bind "
         "for another binding"
     )
+
+
+def wait_mode(mode: WaitMode | str) -> WaitMode:
+    """Raises DemandError for a mode that there is not."""
+    try:
+        return WaitMode(mode)
+    except ValueError:
+        known = ", ".join(repr(str(each)) for each in WaitMode)
+        raise DemandError(f"the mode is {mode!r}: use one of {known}") from None
 
 
 class ClassOnly(classmethod):  # type: ignore[type-arg]

@@ -16,8 +16,8 @@ drift limit. A small contradiction is taken for the latter, and then the limit i
 good: the excess would hide in the delays again and again, and the promise be broken in between.
 
 Where references are elected (:mod:`qot.coordination`), the reference that is known may have been
-replaced by one whose clock is off by up to ``handover_ns``. Who has heard nothing for long widens by
-that; and what was known under the old epoch goes on, widened, under the new one. So the bound is
+replaced by one whose clock is off by up to ``handover_ns``. Who has heard nothing for long widens
+by that; and what was known under the old epoch goes on, widened, under the new one. So the bound is
 continuous over a change of the reference, and the estimate does not jump.
 """
 
@@ -26,7 +26,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qot.clock import SECOND_NS
-from qot.coordination.terms import Terms, possible_handovers, widened_by
+from qot.coordination.terms import Terms, possible_handovers, same_era, widened_by
 from qot.hard_bound import READ_GRANULARITY_NS, HardBound, Sample
 from qot.instant import Status
 from qot.offset_fit import OffsetFit
@@ -128,12 +128,12 @@ class ClockFilter:
 
     def _follow(self, epoch: int) -> None:
         """The timeline is another reference's clock from now on."""
-        missed, self._epoch = epoch - self._epoch, epoch
-        if self.terms is None or missed == epoch or self._quarantine:
+        before, self._epoch = self._epoch, epoch
+        if self.terms is None or not before or not same_era(before, epoch) or self._quarantine:
             self._restart()
             self._quarantine = 0
             return
-        self._bound.widen(missed * self.terms.handover_ns)
+        self._bound.widen((epoch - before) * self.terms.handover_ns)
         self._fit.clear()
         self._wander.clear()
 

@@ -92,6 +92,12 @@ class HardBound:
         self._lower, self._lower_at_ns = lower, lower_at
         return True
 
+    def widen(self, by_ns: int) -> None:
+        """Add to both sides: what was measured may be off by so much."""
+        if self._upper is not None and self._lower is not None:
+            self._upper += by_ns * SECOND_NS
+            self._lower -= by_ns * SECOND_NS
+
     def at(self, core_ns: int) -> tuple[int, int] | None:
         """(lowest, highest) possible offset at a local core time; None when nothing is known.
 

@@ -168,6 +168,8 @@ class TimeService:
             return share
         self._shares[name] = share
         self._meters[name] = Meter(time.monotonic_ns())
+        if share.bell is not None:
+            self._watch(share.bell.fileno(), lambda: self._spoken(share))
         if isinstance(share, FollowerShare):
             self._watch(share.client.socket.fileno(), lambda: self._heard(share))
             return None
@@ -180,6 +182,8 @@ class TimeService:
         if share is None:
             return
         del self._meters[name]
+        if share.bell is not None:
+            self._forget(share.bell.fileno())
         if isinstance(share, FollowerShare):
             self._forget(share.client.socket.fileno())
         share.close(remove=True)
@@ -191,6 +195,13 @@ class TimeService:
         if share.refused is not None:
             self._take(self._timelines.refused(share))
         elif answered and share.delivered is not None:
+            self._take(Measured(share.name, share.delivered))
+
+    def _spoken(self, share: Share) -> None:
+        """The agent of a share has something to say."""
+        with charged(share):
+            share.spoken()
+        if share.delivered is not None:
             self._take(Measured(share.name, share.delivered))
 
     # Clients

@@ -33,6 +33,8 @@ class Role(StrEnum):
     REFERENCE = "reference"
     """Its core clock *is* the timeline."""
     FOLLOWER = "follower"
+    ELECTED = "elected"
+    """Whichever the coordination service gives it, timeline by timeline."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,8 @@ class ServiceConfig:
     utc_error_ns: how wrong CLOCK_REALTIME may be here, stated; None: no source of UTC, so that this
     node is the reference of no gl_ timeline. shortest_period_ns, longest_period_ns: what a demand
     may make of the rate of a bound timeline. bind_timeout_ns: how long a first bind may measure.
+    coordinators: addresses of the coordination service, for the role "elected"; coordination_key:
+    what it wants for writes.
     """
 
     node: str
@@ -77,6 +81,8 @@ class ServiceConfig:
     shortest_period_ns: int = _SHORTEST_PERIOD_NS
     longest_period_ns: int = _LONGEST_PERIOD_NS
     bind_timeout_ns: int = 5 * SECOND_NS
+    coordinators: tuple[str, ...] = ()
+    coordination_key: str | None = None
 
     @property
     def folder(self) -> Path:
@@ -181,9 +187,28 @@ class ServiceConfig:
             for name in ("bind", "reference")
             if data.get(name) is not None
         }
-        references = _parse_references(data.get("references", {}))
-        made = {"clock": clock, "role": Role(data["role"]), "references": references}
+        made = {
+            "clock": clock,
+            "role": Role(data["role"]),
+            "references": _parse_references(data.get("references", {})),
+            "coordinators": _parse_coordinators(data.get("coordinators", []), data["role"]),
+        }
         return cls(**{**data, **addresses, **made})
+
+
+def _parse_coordinators(value: object, role: str) -> tuple[str, ...]:
+    """``["http://host:8502"]``."""
+    given = isinstance(value, list | tuple) and all(
+        isinstance(each, str) and each.startswith(("http://", "https://")) for each in value
+    )
+    if not given or bool(value) != (role == Role.ELECTED):
+        raise InputError(
+            f"coordinators is {value!r} and role {role!r}",
+            'write ["http://host:8502"] with role "elected", and none with another role',
+            field="coordinators",
+        )
+    assert isinstance(value, list | tuple)
+    return tuple(value)
 
 
 def _parse_references(value: object) -> dict[str, tuple[str, int] | str]:

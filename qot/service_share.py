@@ -8,6 +8,7 @@ its core clock.
 
 from __future__ import annotations
 
+import socket
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 
@@ -53,6 +54,12 @@ class Share(ABC):
     """One timeline on one node. due_ns: when :meth:`tick` wants to be called next."""
 
     role: str
+    bell: socket.socket | None = None
+    """Readable when :meth:`spoken` is to be called."""
+
+    def spoken(self) -> None:
+        """Hear what the bell was for."""
+        raise NotImplementedError(f"a {self.role} has no bell")
 
     def __init__(self, name: str, scope: int, clock: Clock, page: PageWriter) -> None:
         self.name, self.scope = name, scope

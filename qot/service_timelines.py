@@ -44,7 +44,7 @@ class Timelines:
             shortest_ns=config.shortest_period_ns,
         )
         self.server: SyncServer | None = None
-        if config.role is Role.REFERENCE or self._mine:
+        if config.role is not Role.FOLLOWER or self._mine:
             try:
                 self.server = SyncServer.bind(config.bind, self._clock, self._desk)
             except OSError as error:
@@ -69,6 +69,8 @@ class Timelines:
             if scope == GLOBAL and self._utc is None:
                 return Refused(name, Refusal.NO_UTC, self._no_utc(name, config.node))
             return ReferenceShare(name, scope, self._plan, self._page(name), self._desk, self._utc)
+        if config.role is Role.ELECTED and scope == LOCAL and name not in config.references:
+            return self._elected(name)
         if reference is None and name != config.timeline:
             return Refused(
                 name,
@@ -81,6 +83,29 @@ class Timelines:
         if isinstance(reference, tuple):
             self._aim(share, reference)
         return share
+
+    def _elected(self, name: str) -> Share:
+        """A share that may become the reference's. Raises ServiceError without the extra."""
+        assert self.server is not None
+        try:
+            from qot.coordination.agent import ASK_TIMEOUT_S, CoordinationAgent
+            from qot.coordination.client import Client
+            from qot.elected_share import ElectedShare
+        except ImportError as error:
+            raise ServiceError(
+                f"electing references needs {error.name}: "
+                "pip install 'jupiter-dispersed[coordination]'"
+            ) from error
+        config = self._config
+        page = self._page(name)
+        agent = CoordinationAgent(
+            Client(config.coordinators, config.coordination_key, timeout_s=ASK_TIMEOUT_S),
+            name,
+            config.node,
+            (config.bind[0], self.udp_port),
+            self._clock.now_ns,
+        )
+        return ElectedShare(name, self._plan, page, self._desk, agent)
 
     def refused(self, share: FollowerShare) -> Refused:
         """What the reference's No means for those who want to bind."""
@@ -105,9 +130,9 @@ class Timelines:
 
     def aim(self, reference: tuple[str, int], shares: Sequence[Share]) -> None:
         """Follow this node wherever no other is configured. Raises InputError."""
-        if self._config.role is Role.REFERENCE:
+        if self._config.role is not Role.FOLLOWER:
             raise InputError(
-                f"this node is the reference, it can't follow {reference}",
+                f"this node's role is {self._config.role}, it can't be told to follow {reference}",
                 "send the reference's address to followers only",
                 field="reference",
             )

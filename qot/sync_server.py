@@ -10,9 +10,20 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from qot.clock import Clock
-from qot.exchange import GLOBAL, PACKET_BYTES, REQUEST, Counters, No, Responder, Seal, addressed
+from qot.exchange import (
+    GLOBAL,
+    LOCAL,
+    PACKET_BYTES,
+    REQUEST,
+    Counters,
+    No,
+    Responder,
+    Seal,
+    addressed,
+)
 
 _RESPONDERS_MOST = 4096
 
@@ -29,6 +40,13 @@ class Utc:
     def now_ns(self) -> int:
         """UTC in ns since 1970, to within ``error_ns``."""
         return time.clock_gettime_ns(time.CLOCK_REALTIME)
+
+
+class Answering(Protocol):
+    """Who answers for a timeline whose reference this node is for the time being."""
+
+    def answer(self, data: bytes, core_ns: int) -> bytes | None:
+        """The answer to a packet that came at ``core_ns`` of the core clock; None for none."""
 
 
 class Desk:
@@ -49,6 +67,7 @@ class Desk:
         self._clock, self._utc = clock, utc
         self._is_reference = is_reference
         self._responders: dict[tuple[int, int], Responder] = {}
+        self._elected: dict[int, Answering] = {}
         self.strangers = Counters()
         """What came that no timeline's key opens."""
 
@@ -57,6 +76,12 @@ class Desk:
         found = self._responders.get((number, scope))
         return Counters() if found is None else found.counters
 
+    def serve(self, number: int, elected: Answering | None) -> None:
+        """Have this answer for a local timeline from now on; None: nobody special."""
+        self._elected.pop(number, None)
+        if elected is not None:
+            self._elected[number] = elected
+
     def answer(self, data: bytes, t2_ns: int) -> bytes | None:
         """The answer to a packet that came at ``t2_ns`` of the core clock; None for none."""
         claimed = addressed(data)
@@ -64,6 +89,9 @@ class Desk:
             self.strangers.malformed += 1
             return None
         _, number, scope = claimed
+        elected = self._elected.get(number) if scope == LOCAL else None
+        if elected is not None:
+            return elected.answer(data, t2_ns)
         now_ns = self._clock.now_ns
         if scope == GLOBAL and self._utc is not None:
             now_ns = self._utc.now_ns

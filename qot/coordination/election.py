@@ -17,8 +17,11 @@ import msgspec
 
 from qot.coordination.errors import Reason
 from qot.coordination.seat import Seat
-from qot.coordination.terms import DEFAULT_DRIFT_PPB, Terms, certain_ns
+from qot.coordination.terms import DEFAULT_DRIFT_PPB, Terms, certain_ns, next_era
 from qot.instant import UNBOUNDED_NS
+
+FORGOTTEN_NS = 3_000_000_000
+"""A free seat that nobody with a bound has claimed for so long: no node is left that could."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +172,8 @@ class Election:
 
     def _claim(self, claim: Claim, now_ns: int) -> Decision:
         seat = self.seat
+        if seat.epoch and claim.bound_ns is None and self._is_forgotten(now_ns):
+            return Write(self._granted(claim, next_era(seat.epoch)))
         if seat.epoch and (claim.bound_ns is None or claim.bound_ns > seat.handover_ns):
             self.forget(claim.node)
             return Refuse(
@@ -206,19 +211,26 @@ class Election:
                 until_ns - now_ns,
             )
         self._claims.clear()
-        return Write(
-            Seat(
-                epoch=seat.epoch + 1,
-                renewals=seat.renewals + 1,
-                node=claim.node,
-                session=claim.session,
-                address=claim.address,
-                bound_ns=claim.bound_ns,
-                lease_ns=self._terms.lease_ns,
-                silence_ns=self._terms.silence_ns,
-                handover_ns=seat.handover_ns,
-            )
+        return Write(self._granted(claim, seat.epoch + 1))
+
+    def _granted(self, claim: Claim, epoch: int) -> Seat:
+        return Seat(
+            epoch=epoch,
+            renewals=self.seat.renewals + 1,
+            node=claim.node,
+            session=claim.session,
+            address=claim.address,
+            bound_ns=claim.bound_ns,
+            lease_ns=self._terms.lease_ns,
+            silence_ns=self._terms.silence_ns,
+            handover_ns=self.seat.handover_ns,
         )
+
+    def _is_forgotten(self, now_ns: int) -> bool:
+        """Nobody who knows the timeline's time has wanted the seat for so long: there is none."""
+        free_ns = now_ns - self._still_since_ns - self._certain(self.seat.vacancy_ns)
+        known = [bound for bound, until in self._claims.values() if until > now_ns - FORGOTTEN_NS]
+        return free_ns > FORGOTTEN_NS and all(bound == UNBOUNDED_NS for bound in known)
 
     def _best(self, now_ns: int) -> tuple[str, str]:
         """Of the claims that are still open: the smallest bound, then the name."""

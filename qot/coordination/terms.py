@@ -17,6 +17,8 @@ LEAST_HANDOVER_NS = 100_000
 """A demand that is tighter than twice this does not narrow the field of candidates further:
 fail-over then exceeds the demand for a while, which is seen, instead of being impossible."""
 
+_ERA = 1 << 32
+
 DEFAULT_ACCURACY_NS = SECOND_NS
 """What a node demands that demands nothing (Quartz's default)."""
 DEFAULT_RESOLUTION_NS = 100
@@ -81,6 +83,16 @@ def widened_by(silent_ns: int, terms: Terms) -> int:
     goes; when it hears a newer one, it stays under the exchanges with the new reference.
     """
     return possible_handovers(silent_ns, terms) * terms.handover_ns
+
+
+def next_era(epoch: int) -> int:
+    """The epoch after nobody is left who knew the timeline's time: it begins anew."""
+    return (epoch // _ERA + 1) * _ERA
+
+
+def same_era(epoch: int, other: int) -> bool:
+    """Whether the time went on from the one to the other."""
+    return epoch // _ERA == other // _ERA
 
 
 def handover_for(accuracies_ns: list[int]) -> int:

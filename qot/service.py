@@ -69,12 +69,16 @@ class TimeService:
         self._door: ClientDoor | None = None
         if config.timeline:
             try:
-                self._create(config.timeline)
+                begun = self._create(config.timeline)
             except OSError as error:
                 raise ServiceError(
                     f"the clock page {config.page} can't be written: {error}; give a page_path in "
                     "a folder that exists and has room"
                 ) from None
+            if isinstance(begun, Refused):
+                raise ServiceError(begun.message)
+            if begun is not None:
+                self._take(begun)
         if config.socket_path is not None:
             self._door = ClientDoor(Path(config.socket_path), config.socket_mode)
             self._watch(self._door.socket.fileno(), self._welcome)

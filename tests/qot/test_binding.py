@@ -234,6 +234,21 @@ def test_no_service_and_no_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         Timeline.bind("cell", "test")
 
 
+def test_a_standing_timeline_can_be_bound_on_both_sides(pair: Pair) -> None:
+    with Timeline.bind("wall", "test", "1us", socket=pair.home_socket) as at_home:
+        assert at_home.now().error_ns == 0
+        with pair.bind("wall", accuracy="20ms") as timeline:
+            assert timeline.now().error_ns <= 20 * MS
+            pair.audit(timeline)
+    assert pair.entry("wall")["bindings"] == []
+
+
+def test_a_standing_timeline_that_can_not_be_had_is_said_at_the_start(cluster: Any) -> None:
+    service = cluster.start("home", Role.REFERENCE, timeline="gl_utc")
+    assert "has no source of UTC" in service.ready["error"]
+    assert service.process.wait() == 1
+
+
 def test_utc_needs_a_source(pair: Pair) -> None:
     for socket in (pair.socket, pair.home_socket):
         with pytest.raises(NoUtcError, match="utc_error_ns"):

@@ -130,7 +130,7 @@ def test_it_ends_when_its_parent_closes_stdin_and_not_by_ctrl_c(cluster: Any) ->
     service.send('{"follow": 1}')
     assert "unknown order" in service.receive()["error"]
     service.send('{"reference": ["127.0.0.1", 1]}')
-    assert "is the reference" in service.receive()["error"]
+    assert "followers only" in service.receive()["error"]
     assert service.end() == 0
 
 

@@ -150,7 +150,8 @@ class Timelines:
         config = self._config
         path = config.page
         if name != config.timeline:
-            path = config.folder / f"{timeline_id(name):016x}.page"
+            # Nodes of one machine may share the folder.
+            path = config.folder / f"{timeline_id(f'{config.node}/{name}'):016x}.page"
         page = PageWriter(path, name, config.clock, config.max_drift_ppb)
         path.chmod(0o640 if config.socket_mode & 0o060 else 0o600)
         return page

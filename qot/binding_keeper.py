@@ -14,7 +14,7 @@ from pathlib import Path
 
 from qot.binding_demand import Violation
 from qot.binding_link import BIND_TIMEOUT_S, Answer, ServiceLink
-from qot.errors import BindingError, PageError, ServiceGoneError
+from qot.errors import BindingError, PageError, ReferenceSilentError, ServiceGoneError
 from qot.timeline import TimelineReader
 
 WATCH_S = 0.05
@@ -131,8 +131,8 @@ class Keeper:
                 answer = self._bind()
                 self.reader.go_on_with(Path(answer["page"]), self.name)
                 self._take(answer)
-            except (ServiceGoneError, PageError):
-                link.close()
+            except (ServiceGoneError, ReferenceSilentError, PageError):
+                link.close()  # the service, or the reference, may still come back
                 return False
             except BindingError as error:
                 link.close()

@@ -133,12 +133,20 @@ class ElectedShare(FollowerShare):
         """The timeline goes on by this node's clock, from what the estimate is now."""
         core_ns = self.clock.now_ns()
         begins = not self._filter.epoch or not same_era(self._filter.epoch, held.epoch)
+        if not begins and not self._is_fit(core_ns):
+            self.agent.declined = held.epoch
+            return
         offset_ns = 0 if begins else self.params.estimate_at(core_ns) - core_ns
         self.role = "reference"
         self._reign = Reign(self._seal, self.clock, held, offset_ns)
         self._desk.serve(timeline_id(self.name), self._reign)
         self._publish_own()
         self.due_ns = 0
+
+    def _is_fit(self, core_ns: int) -> bool:
+        """Its bound may have grown, or the seat been narrowed, since it claimed."""
+        bound_ns, terms = self._filter.bound_at(core_ns), self._filter.terms
+        return bound_ns is not None and terms is not None and bound_ns <= terms.handover_ns
 
     def _step_down(self) -> None:
         """Follow again, knowing exactly what the time was when this node was last the reference."""

@@ -9,6 +9,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from typer.core import TyperGroup
 from typer.main import get_command
 
 from orchestrator.cli import app
@@ -57,6 +58,8 @@ def test_every_command_that_is_shown_exists_with_its_options(path):
     group = get_command(app)
     for words in commands(path.read_text("utf-8")):
         command = group.commands[words[0]]
+        if isinstance(command, TyperGroup) and words[1:] and not words[1].startswith("-"):
+            command = command.commands[words[1]]
         known = {option for parameter in command.params for option in parameter.opts}
         assert {word for word in words if word.startswith("-")} <= known
 

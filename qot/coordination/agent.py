@@ -71,6 +71,8 @@ class CoordinationAgent:
         self._core_now_ns = core_now_ns
         self.offer = Offer()
         """Set by the time service; read here."""
+        self.declined = 0
+        """An epoch that this node got and can't serve; set by the time service."""
         self.word = Word()
         """Set here; read by the time service."""
         self.socket, self._bell = socket.socketpair()
@@ -133,7 +135,9 @@ class CoordinationAgent:
         offer, asked_ns = self.offer, self._core_now_ns()
         demand = {} if offer.accuracy_ns is None else {"accuracy": offer.accuracy_ns}
         reference = member.heartbeat(offer.bound_ns, **demand).reference
-        if member.held is not None:
+        if member.held is not None and member.held.epoch == self.declined:
+            member.release()
+        elif member.held is not None:
             reference = member.renew()
         elif self._is_fit(offer, reference):
             with suppress(RefusedError):  # held, or another is better: the next heartbeat tells
@@ -149,7 +153,12 @@ class CoordinationAgent:
         )
 
     def _is_fit(self, offer: Offer, reference: ReferenceView) -> bool:
-        """Only who knows the last reference's time can carry it on; if nobody does, it begins."""
+        """Only who knows the last reference's time can carry it on; if nobody does, it begins.
+
+        Whose name is on the seat asks again: the answer to its claim may have been lost.
+        """
+        if reference.node == self._node and offer.epoch + 1 == reference.epoch:
+            return True
         if offer.bound_ns is None:
             return reference.state in (SeatState.NEW, SeatState.FREE)
         return (

@@ -172,6 +172,8 @@ class Election:
 
     def _claim(self, claim: Claim, now_ns: int) -> Decision:
         seat = self.seat
+        if seat.is_held_by(claim.node, claim.session):  # it has not heard that it was granted
+            return self._renew(Renew(claim.node, claim.session, seat.epoch))
         if seat.epoch and claim.bound_ns is None and self._is_forgotten(now_ns):
             return Write(self._granted(claim, next_era(seat.epoch)))
         if seat.epoch and (claim.bound_ns is None or claim.bound_ns > seat.handover_ns):
@@ -191,6 +193,10 @@ class Election:
                 "only who has followed the last reference can carry its time on",
             )
         bound_ns = UNBOUNDED_NS if claim.bound_ns is None else claim.bound_ns
+        standing = self._claims.get((claim.node, claim.session))
+        if standing is not None and standing[1] > now_ns:
+            # Bounds grow: if it counted anew each time, whoever claimed before would be better.
+            bound_ns = min(bound_ns, standing[0])
         self._claims[claim.node, claim.session] = bound_ns, now_ns + self._terms.lease_ns // 2
         wait_ns = self.free_in_ns(now_ns)
         if wait_ns:

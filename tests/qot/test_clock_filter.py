@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from qot.clock import SECOND_NS, ClockModel, EmulatedClock
 from qot.clock_filter import ClockFilter, FilterConfig, Tick, reference_params
+from qot.coordination.terms import Terms, next_era
 from qot.hard_bound import HardBound, Sample
 from qot.instant import Status
 from qot.simulation import Observation, Simulation, Way, minutes
@@ -287,3 +288,74 @@ def test_the_reference_has_no_error_and_stays_fresh_for_five_periods() -> None:
     assert (instant.estimate_ns, instant.error_ns) == (1_500, 0)
     assert instant.status is Status.SYNCHRONIZED
     assert params.status_at(1_501) is Status.HOLDOVER
+
+
+TERMS = Terms(lease_ns=800 * MS, silence_ns=SECOND_NS, handover_ns=2 * MS)
+
+
+def exchange(core_ns: int, offset_ns: int, epoch: int = 1, delay_ns: int = 20_000) -> Sample:
+    """One exchange with a reference whose time is core + offset."""
+    time_ns = core_ns + delay_ns + offset_ns
+    return Sample(core_ns, time_ns, time_ns, core_ns + 2 * delay_ns, epoch)
+
+
+def settled(offset_ns: int = 0) -> tuple[ClockFilter, int]:
+    """A filter with a good second of exchanges behind it, and the core time."""
+    made = ClockFilter(FilterConfig(drift_ppb=100_000))
+    made.terms = TERMS
+    now_ns = 0
+    for _ in range(12):
+        now_ns += 100 * MS
+        made.handle(exchange(now_ns, offset_ns), now_ns + MS)
+    return made, now_ns
+
+
+def test_silence_widens_by_what_a_successor_may_be_off_and_a_word_takes_it_back():
+    made, heard_ns = settled()
+    late_ns = heard_ns + TERMS.silence_ns
+    before = made.handle(Tick(), late_ns - 1)
+    after = made.handle(Tick(), late_ns)
+    assert after.late_ns - before.late_ns >= TERMS.handover_ns
+    assert after.early_ns - before.early_ns >= TERMS.handover_ns
+    assert after.likely_early_ns <= after.early_ns
+    twice = made.handle(Tick(), late_ns + TERMS.vacancy_ns)
+    assert twice.late_ns - after.late_ns >= TERMS.handover_ns
+    made.still_held(late_ns + TERMS.vacancy_ns)
+    assert made.handle(Tick(), late_ns + TERMS.vacancy_ns).late_ns < after.late_ns
+
+
+def test_what_nobody_renews_is_void_before_the_next_change_of_the_reference():
+    made, heard_ns = settled()
+    for now_ns in (heard_ns + MS, heard_ns + TERMS.silence_ns, heard_ns + 5 * SECOND_NS):
+        params = made.handle(Tick(), now_ns)
+        assert now_ns <= params.void_after_ns < now_ns + TERMS.vacancy_ns
+        grown = made.handle(Tick(), params.void_after_ns + 1)
+        assert grown.late_ns >= params.late_ns + TERMS.handover_ns
+        assert params.status_at(params.void_after_ns + 1) is Status.UNSYNCHRONIZED
+
+
+def test_a_new_epoch_goes_on_from_the_old_bound_and_the_estimate_does_not_jump():
+    made, heard_ns = settled()
+    now_ns = heard_ns + 3 * SECOND_NS
+    before = made.handle(Tick(), now_ns)
+    after = made.handle(exchange(now_ns, MS, epoch=2, delay_ns=3 * MS), now_ns + 7 * MS)
+    assert after.epoch == 2
+    assert after.step_marker == before.step_marker
+    assert abs(after.timeline_ns - before.estimate_at(after.as_of_ns)) <= 1
+    assert after.early_ns + after.late_ns < 6 * MS
+    assert after.instant_at(now_ns + 7 * MS).contains(now_ns + 7 * MS + MS)
+
+
+def test_a_successor_that_is_off_by_more_than_agreed_is_a_contradiction():
+    made, heard_ns = settled()
+    now_ns = heard_ns + 3 * SECOND_NS
+    after = made.handle(exchange(now_ns, 50 * MS, epoch=2), now_ns + MS)
+    assert after.status is Status.DISRUPTED
+
+
+def test_a_new_era_has_nothing_to_do_with_the_old_one():
+    made, heard_ns = settled()
+    now_ns, era = heard_ns + 3 * SECOND_NS, next_era(1)
+    after = made.handle(exchange(now_ns, 50 * SECOND_NS, epoch=era), now_ns + MS)
+    assert (after.epoch, after.status) == (era, Status.SYNCHRONIZED)
+    assert after.late_ns < MS

@@ -3,6 +3,7 @@
 import pytest
 
 from qot.coordination.election import (
+    FORGOTTEN_NS,
     Claim,
     Election,
     Keep,
@@ -15,7 +16,7 @@ from qot.coordination.election import (
 )
 from qot.coordination.errors import Reason
 from qot.coordination.seat import Seat
-from qot.coordination.terms import Terms, certain_ns
+from qot.coordination.terms import Terms, certain_ns, same_era
 
 TERMS = Terms(lease_ns=800_000, silence_ns=1_000_000, handover_ns=500)
 PPB = 50_000
@@ -193,3 +194,38 @@ def test_a_seat_must_be_observed_first():
 def test_a_seat_survives_its_bytes():
     seat = Seat(epoch=3, renewals=8, node="a", session="s", bound_ns=4, released=True)
     assert Seat.from_json(seat.to_json()) == seat
+
+
+def test_a_seat_that_nobody_can_take_up_begins_a_new_era(held):
+    gone_ns = VACANCY_NS + FORGOTTEN_NS
+    assert reason(held.ask(Claim("b", "sb", None), gone_ns)) is Reason.TOO_WIDE
+    decision = held.ask(Claim("b", "sb", None), gone_ns + 1)
+    assert isinstance(decision, Write)
+    assert not same_era(decision.seat.epoch, 1)
+    assert decision.seat.epoch > 1
+
+
+def test_no_new_era_while_somebody_knows_the_time(held):
+    gone_ns = VACANCY_NS + FORGOTTEN_NS
+    held.ask(Claim("c", "sc", 400), VACANCY_NS - 1)
+    assert reason(held.ask(Claim("b", "sb", None), gone_ns)) is Reason.TOO_WIDE
+
+
+def test_a_claim_whose_grant_was_not_heard_of_may_be_repeated(held):
+    again = held.ask(Claim("a", "sa", 100), 10)
+    assert isinstance(again, Write)
+    assert (again.seat.epoch, again.seat.renewals) == (1, 2)
+
+
+def test_growing_bounds_do_not_let_two_claims_outbid_each_other_for_ever(held):
+    step_ns = TERMS.lease_ns // 3
+    now_ns, bound_ns = VACANCY_NS - 3 * step_ns, 100
+    while now_ns < VACANCY_NS + 2 * step_ns:
+        for node in ("b", "c"):
+            decision = held.ask(Claim(node, f"s{node}", bound_ns), now_ns)
+            if isinstance(decision, Write):
+                assert (node, decision.seat.epoch) == ("b", 2)
+                return
+            bound_ns += 10
+            now_ns += step_ns // 2
+    raise AssertionError("nobody got the seat")

@@ -3,7 +3,7 @@
 A new reference takes over when nobody has renewed for ``lease + silence``. Every follower heard the
 old one last before its lease ended, and widens after ``silence``; so when somebody else's clock
 becomes the timeline, each follower that does not know yet has made room for it. The picture is in
-docs/decisions/0009-epochs-by-compare-and-swap.md.
+docs/decisions/0008-epochs-by-compare-and-swap.md.
 """
 
 from __future__ import annotations

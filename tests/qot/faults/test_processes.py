@@ -44,6 +44,11 @@ def audit(reader: TimelineReader, truth: EmulatedClock, reads: int = 3_000) -> R
     return report
 
 
+def width(reader: TimelineReader) -> int:
+    instant = reader.now()
+    return instant.latest_ns - instant.earliest_ns
+
+
 @contextmanager
 def relayed(cluster: Any, round_trip_ns: int, **link: Any) -> Iterator[tuple[Relay, Any, Any]]:
     """(relay, reference service, follower service): synchronised, with 20 exchanges behind them."""
@@ -62,7 +67,7 @@ def test_asymmetric_delays(cluster: Any, asymmetry: float) -> None:
     with relayed(cluster, 8 * MS, asymmetry=asymmetry):
         report = audit(cluster.reader("node1"), cluster.clock("home"))
     # Half the asymmetry is what no two-way estimate can see; the bound knows.
-    assert report.worst_error_ns > abs(asymmetry) * 3 * MS
+    assert report.worst_error_ns > abs(asymmetry) * MS
     assert report.hard_bound_worst_ns >= 4 * MS
 
 
@@ -101,9 +106,10 @@ def test_the_reference_is_killed(cluster: Any) -> None:
         reader, truth = cluster.reader("node1"), cluster.clock("home")
         home.process.kill()
         cluster.wait_for_status(reader, Status.HOLDOVER)
-        early = audit(reader, truth)
-        late = audit(reader, truth)
-    assert late.hard_bound_worst_ns > early.hard_bound_worst_ns
+        audit(reader, truth)
+        width_ns = width(reader)
+        cluster.wait_for(lambda: width(reader) > width_ns, "a bound that grows")
+        audit(reader, truth)
 
 
 def test_the_link_gets_worse_and_better(cluster: Any) -> None:

@@ -176,10 +176,8 @@ class TimeService:
             self._watch(share.bell.fileno(), lambda: self._spoken(share))
         if isinstance(share, FollowerShare):
             self._watch(share.client.socket.fileno(), lambda: self._heard(share))
-            return None
         delivered = share.delivered
-        assert delivered is not None
-        return Measured(name, delivered)
+        return None if delivered is None else Measured(name, delivered)
 
     def _destroy(self, name: str) -> None:
         share = self._shares.pop(name, None)

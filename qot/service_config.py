@@ -11,6 +11,7 @@ from typing import Any
 from jupiter.errors import InputError
 from qot.clock import DEFAULT_MAX_DRIFT_PPB, SECOND_NS, ClockModel
 from qot.exchange import SHORTEST_KEY_BYTES
+from qot.sources.settings import parse_source
 
 SELF = "self"
 """In ``references``: this node."""
@@ -54,6 +55,7 @@ class ServiceConfig:
     utc_error_ns: how wrong CLOCK_REALTIME may be here, stated; None: no source of UTC, so that this
     node is the reference of no gl_ timeline. shortest_period_ns, longest_period_ns: what a demand
     may make of the rate of a bound timeline. bind_timeout_ns: how long a first bind may measure.
+    sources: timeline → chrony or linuxptp (qot.sources.settings), which this node takes it from.
     coordinators: addresses of the coordination service, for the role "elected"; coordination_key:
     what it wants for writes.
     """
@@ -81,6 +83,7 @@ class ServiceConfig:
     shortest_period_ns: int = _SHORTEST_PERIOD_NS
     longest_period_ns: int = _LONGEST_PERIOD_NS
     bind_timeout_ns: int = 5 * SECOND_NS
+    sources: dict[str, dict[str, Any]] = field(default_factory=dict)
     coordinators: tuple[str, ...] = ()
     coordination_key: str | None = None
 
@@ -178,6 +181,7 @@ class ServiceConfig:
                 field="shortest_period_ns",
             )
         _check_key(data["key_hex"])
+        _check_sources(data.get("sources", {}))
         try:
             clock = None if data.get("clock") is None else ClockModel.from_dict(data["clock"])
         except (TypeError, ValueError) as error:
@@ -194,6 +198,16 @@ class ServiceConfig:
             "coordinators": _parse_coordinators(data.get("coordinators", []), data["role"]),
         }
         return cls(**{**data, **addresses, **made})
+
+
+def _check_sources(value: object) -> None:
+    """``{"gl_utc": {"kind": "chrony"}}``."""
+    if not isinstance(value, dict):
+        raise InputError(
+            f"sources is {value!r}", 'write {"timeline": {"kind": "chrony"}}', field="sources"
+        )
+    for name, source in value.items():
+        parse_source(source, f"sources.{name}")
 
 
 def _parse_coordinators(value: object, role: str) -> tuple[str, ...]:

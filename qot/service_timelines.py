@@ -14,6 +14,10 @@ from qot.page import PageWriter
 from qot.page_layout import timeline_id
 from qot.service_config import SELF, Role, ServiceConfig
 from qot.service_share import FollowerShare, ReferenceShare, Share, SharePlan
+from qot.sources.errors import SourceError
+from qot.sources.role import SourceConfig
+from qot.sources.settings import make_source, parse_source
+from qot.sources.share import SourceShare
 from qot.sync_server import Desk, SyncServer, Utc
 
 
@@ -64,6 +68,8 @@ class Timelines:
     def make(self, name: str) -> Share | Refused:
         """This node's share in a timeline. Raises OSError when its page can't be made."""
         config, scope = self._config, scope_of(name)
+        if name in config.sources:
+            return self._from_source(name, scope)
         reference = config.references.get(name) or self._reference
         if self._is_reference(timeline_id(name)):
             if scope == GLOBAL and self._utc is None:
@@ -83,6 +89,21 @@ class Timelines:
         if isinstance(reference, tuple):
             self._aim(share, reference)
         return share
+
+    def _from_source(self, name: str, scope: int) -> Share | Refused:
+        """A share that another daemon on this machine keeps true."""
+        config = self._config
+        try:
+            source = make_source(parse_source(config.sources[name], f"sources.{name}"))
+        except SourceError as error:
+            return Refused(name, Refusal.FAILED, f"timeline {name!r} can't be had: {error}")
+        rhythm = SourceConfig(
+            period_ns=config.period_ns,
+            void_after_ns=config.void_after_ns,
+            # UTC has no drift.
+            reference_max_drift_ppb=0 if scope == GLOBAL else config.reference_max_drift_ppb,
+        )
+        return SourceShare(name, scope, self._clock, self._page(name), rhythm, source)
 
     def _elected(self, name: str) -> Share:
         """A share that may become the reference's. Raises ServiceError without the extra."""

@@ -42,6 +42,11 @@ def test_json_there_and_back() -> None:
         ({"bind": ["127.0.0.1", 70_000]}, "bind"),
         ({"clock": {"epoch_ns": 0, "drift_ppb": 10**6}}, "clock"),
         ({"clock": {"speed": 1}}, "clock"),
+        ({"sources": []}, "sources"),
+        ({"sources": {"gl_utc": {"kind": "sundial"}}}, "sources.gl_utc"),
+        ({"coordinators": ["http://127.0.0.1:8502"]}, "coordinators"),
+        ({"coordinators": ["host"], "role": "elected"}, "coordinators"),
+        ({"role": "elected"}, "coordinators"),
     ],
 )
 def test_what_is_wrong_is_named(change: dict[str, object], field: str) -> None:

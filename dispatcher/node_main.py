@@ -25,9 +25,8 @@ from dispatcher.node_config import NodeConfig
 from dispatcher.node_control import NodeControl
 from jupiter.errors import JupiterError
 from jupiter.events import NodeStarted
-from qot.binding_link import SOCKET_VARIABLE
 from qot.realtime import die_with_parent
-from qot.service_config import ServiceConfig
+from qot.service_config import SOCKET_VARIABLE, ServiceConfig
 from transport.connection import Connection
 from transport.listener import Listener
 from transport.tls import Credentials, client_context, server_context

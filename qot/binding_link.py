@@ -31,9 +31,8 @@ from qot.errors import (
     UnmeetableError,
 )
 from qot.service_clients import socket_address
+from qot.service_config import SOCKET_VARIABLE
 
-SOCKET_VARIABLE = "QOT_SOCKET"
-"""Where the socket is, for programs that are not told otherwise."""
 BIND_TIMEOUT_S = 30.0
 ANSWER_TIMEOUT_S = 10.0
 _RECEIVE_BYTES = 65_536

@@ -11,8 +11,9 @@ from typing import Any
 from jupiter.errors import InputError
 from qot.clock import DEFAULT_MAX_DRIFT_PPB, SECOND_NS, ClockModel
 from qot.exchange import SHORTEST_KEY_BYTES
-from qot.sources.settings import parse_source
 
+SOCKET_VARIABLE = "QOT_SOCKET"
+"""Where a time service's socket is, for programs that are not told otherwise."""
 SELF = "self"
 """In ``references``: this node."""
 _SHORTEST_PERIOD_NS = 20_000_000
@@ -206,8 +207,11 @@ def _check_sources(value: object) -> None:
         raise InputError(
             f"sources is {value!r}", 'write {"timeline": {"kind": "chrony"}}', field="sources"
         )
-    for name, source in value.items():
-        parse_source(source, f"sources.{name}")
+    if value:  # a service without any need not load them
+        from qot.sources.settings import parse_source
+
+        for name, source in value.items():
+            parse_source(source, f"sources.{name}")
 
 
 def _parse_coordinators(value: object, role: str) -> tuple[str, ...]:

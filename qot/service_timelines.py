@@ -14,10 +14,6 @@ from qot.page import PageWriter
 from qot.page_layout import timeline_id
 from qot.service_config import SELF, Role, ServiceConfig
 from qot.service_share import FollowerShare, ReferenceShare, Share, SharePlan
-from qot.sources.errors import SourceError
-from qot.sources.role import SourceConfig
-from qot.sources.settings import make_source, parse_source
-from qot.sources.share import SourceShare
 from qot.sync_server import Desk, SyncServer, Utc
 
 
@@ -92,6 +88,11 @@ class Timelines:
 
     def _from_source(self, name: str, scope: int) -> Share | Refused:
         """A share that another daemon on this machine keeps true."""
+        from qot.sources.errors import SourceError
+        from qot.sources.role import SourceConfig
+        from qot.sources.settings import make_source, parse_source
+        from qot.sources.share import SourceShare
+
         config = self._config
         try:
             source = make_source(parse_source(config.sources[name], f"sources.{name}"))

@@ -406,18 +406,30 @@ def test_a_service_that_comes_back_and_refuses_ends_the_binding(pair: Pair) -> N
     with pair.bind(accuracy="10ms") as timeline:
         pair.follower.process.kill()
         pair.wait_for(lambda: not timeline.connected, "the loss")
-        pair.home.process.kill()
-        pair.settings["bind_timeout_ns"] = 100 * MS
-        pair.start_follower()
+        pair.cluster.start("node1", pages_folder=pair.folder("node1"), **pair.settings)
 
         def is_refused() -> bool:
             try:
                 timeline.now()
-            except ReferenceSilentError:
+            except UnknownTimelineError:
                 return True
             return False
 
         pair.wait_for(is_refused, "the refusal")
+
+
+def test_a_service_that_comes_back_before_its_reference_is_asked_again(pair: Pair) -> None:
+    with pair.bind(accuracy="10ms") as timeline:
+        pair.follower.process.kill()
+        pair.wait_for(lambda: not timeline.connected, "the loss")
+        pair.home.process.kill()
+        pair.home.process.wait()
+        pair.settings["bind_timeout_ns"] = 100 * MS
+        pair.start_follower()
+        pair.wait_for(lambda: pair.entry("cell") != {}, "another try")
+        pair.wait_for(lambda: pair.entry("cell") == {}, "its end")
+        pair.cluster.start("home", Role.REFERENCE, bind=pair.home.address)
+        pair.wait_for(lambda: timeline.connected and timeline.now().promised, "the binding")
 
 
 def test_the_doors_are_shut_to_others(pair: Pair) -> None:

@@ -65,6 +65,7 @@ class World(RuleBasedStateMachine):
         self.lives = dict.fromkeys("abc", 0)
         self.heard, self.held = {}, {}
         self.epochs = [0]
+        self.granted = {}
         self.restart()
         self.coordinator.add_timeline(NewTimeline(name="wall"))
 
@@ -115,7 +116,10 @@ class World(RuleBasedStateMachine):
             refused_as_stranger = error.reason is Reason.NO_SESSION
         else:
             self.held[node] = Held(view.epoch, self.now_ns, view.lease_ns)
-            if request.epoch is None:
+            if request.epoch is None and view.epoch in self.granted:
+                assert self.granted[view.epoch] == (node, request.session)  # it asked twice
+            elif request.epoch is None:
+                self.granted[view.epoch] = node, request.session
                 self.epochs.append(view.epoch)
         assert refused_as_stranger == (not was_member)
         if was_member:

@@ -112,7 +112,7 @@ def test_what_was_done_before_ctrl_c_is_in_the_report(jupiter: Jupiter, gate: Ga
     ended = running.end().expect(INTERRUPTED)
     report = jupiter("report", ended.folder.path, "--json").expect(0).json
     done = set(report["outputs"]["jobs"])
-    assert done <= {"held-000000", "held-000001"}
+    assert "held-000002" not in done  # it is at the gate; others may overtake it
     assert report["jobs"]["released"] >= 3
     assert report["jobs"]["unfinished"] == report["jobs"]["released"] - len(done)
     for job in done:
